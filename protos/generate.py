@@ -1,4 +1,4 @@
-"""Write the stubs of `protos/` into `signet/`: `python protos/generate.py`, or `--check` to compare and change nothing."""
+"""Write the stubs of `protos/` into `signet/`; with `--check` compare and change nothing."""
 
 import filecmp
 import os

@@ -1,4 +1,4 @@
-"""A protoc plugin that writes the gRPC stubs of files that hold a service; buf has no built-in name for that generator."""
+"""A protoc plugin that writes the gRPC stubs of files that hold a service; buf has no name for that generator."""
 
 import sys
 import tempfile
@@ -21,7 +21,8 @@ def generate(request: plugin_pb2.CodeGeneratorRequest) -> plugin_pb2.CodeGenerat
         out = Path(folder, "out")
         out.mkdir()
         descriptors.write_bytes(descriptor_pb2.FileDescriptorSet(file=request.proto_file).SerializeToString())
-        if wanted and protoc.main(["protoc", f"--descriptor_set_in={descriptors}", f"--grpc_python_out={out}", *wanted]):
+        options = [f"--descriptor_set_in={descriptors}", f"--grpc_python_out={out}"]
+        if wanted and protoc.main(["protoc", *options, *wanted]):
             response.error = f"no stubs for {', '.join(wanted)}"
         for path in sorted(out.rglob("*.py")):
             response.file.add(name=path.relative_to(out).as_posix(), content=path.read_text())
