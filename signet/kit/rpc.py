@@ -1,5 +1,7 @@
 """gRPC as every Signet process serves and dials it: one guard for callers and errors, health, reflection, keepalive."""
 
+from __future__ import annotations  # grpc's types take parameters in its stubs only
+
 import asyncio
 import os
 import uuid
