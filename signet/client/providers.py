@@ -1,0 +1,71 @@
+"""Providers: the endpoints that serve models."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from signet.client.checks import qualify
+from signet.client.connection import Connection
+from signet.client.pages import Pages
+from signet.v1 import providers_pb2 as pb
+from signet.v1.providers_pb2_grpc import ProviderServiceStub
+
+if TYPE_CHECKING:
+    from signet.v1.providers_pb2_grpc import ProviderServiceAsyncStub
+
+
+class AsyncProviders:
+    """The endpoints that the router asks. Names may be short (`acme`) or full (`providers/acme`)."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @cached_property
+    def _stub(self) -> "ProviderServiceAsyncStub":
+        return ProviderServiceStub(self._connection.channels.router)
+
+    async def create(
+        self,
+        name: str,
+        *,
+        base_url: str,
+        key: str = "",
+        models: Sequence[str] = (),
+        input_price_microusd_per_million: int | None = None,
+        output_price_microusd_per_million: int | None = None,
+    ) -> pb.Provider:
+        """Add an endpoint that speaks OpenAI's chat completions, for example `https://api.example.org/v1`.
+
+        The key, at most 8 KiB, goes in and never comes out; empty for an endpoint without one. With `models` only these
+        are offered. Unknown prices make unknown costs, not free ones. Raises AlreadyExists, InvalidArgument.
+        """
+        provider = pb.Provider(
+            name=qualify("providers", name),
+            kind=pb.PROVIDER_KIND_OPENAI,
+            base_url=base_url,
+            models=models,
+            input_price_microusd_per_million=input_price_microusd_per_million,
+            output_price_microusd_per_million=output_price_microusd_per_million,
+        )
+        request = pb.CreateProviderRequest(provider=provider, key=key)
+        return (await self._connection.call(self._stub.CreateProvider, request, repeat=False)).provider
+
+    async def get(self, name: str) -> pb.Provider:
+        """Give one provider. Raises NotFound."""
+        request = pb.GetProviderRequest(name=qualify("providers", name))
+        return (await self._connection.call(self._stub.GetProvider, request)).provider
+
+    def list(self, *, page_size: int = 0, page_token: str = "") -> Pages[pb.ListProvidersResponse, pb.Provider]:
+        """Give all providers by name."""
+        request = pb.ListProvidersRequest(page_size=page_size, page_token=page_token)
+        return Pages(self._connection, lambda: self._stub.ListProviders, request, lambda page: page.providers)
+
+    async def check(self, name: str) -> pb.CheckProviderResponse:
+        """Ask the endpoint for its models now; the answer says what was found and how long it took. Raises NotFound."""
+        request = pb.CheckProviderRequest(name=qualify("providers", name))
+        return await self._connection.call(self._stub.CheckProvider, request)
+
+    async def delete(self, name: str) -> None:
+        """Remove an endpoint and its key. Raises NotFound, FailedPrecondition (built in, or from the environment)."""
+        request = pb.DeleteProviderRequest(name=qualify("providers", name))
+        await self._connection.call(self._stub.DeleteProvider, request, repeat=False)
