@@ -1,0 +1,1 @@
+"""Kernel-isolated sandboxes: an own launcher, with no daemon, no setuid binary and no image."""

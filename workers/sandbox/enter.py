@@ -1,0 +1,149 @@
+"""From a freshly cloned child of the zygote to pid 1 of a sandbox with every layer on. The order of the steps matters."""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NoReturn
+
+from workers.sandbox import landlock, limits, linux, mounts, namespaces, seccomp, wire
+from workers.sandbox.errors import SandboxUnavailable
+from workers.sandbox.init import Init
+from workers.sandbox.namespaces import Host
+from workers.sandbox.probe import Outside, probe
+from workers.sandbox.spec import INSIDE_UID, WORKSPACE, Spec
+
+_WITNESS: Final = "signet-witness"
+_BACKLOG: Final = 128
+
+
+def enter(spec: Spec, control: socket.socket, host: Host) -> NoReturn:
+    """Isolate this process by `spec`, tell the launcher on `control`, and serve it. Never returns.
+
+    Sends `listening` (with the listeners' fds; as root it then waits for `mapped`), `ready` with the probe's report, or
+    `failed` with the layer.
+    """
+    try:
+        _isolate(spec, control, host)
+        Init(control, _environment(spec)).serve()
+    except SandboxUnavailable as error:
+        _tell(control, error)
+    except BaseException as error:  # noqa: BLE001 - the last frame of pid 1: the launcher has to learn of it
+        _tell(control, SandboxUnavailable(f"{type(error).__name__}: {error}", layer="init"))
+    os._exit(1)
+
+
+def runtime_folders() -> list[Path]:
+    """Where running Python lives, if that is not in /usr, which is shown anyway."""
+    prefix = Path(sys.base_prefix)
+    return [] if prefix.is_relative_to("/usr") else [prefix]
+
+
+def _isolate(spec: Spec, control: socket.socket, host: Host) -> None:
+    runtime = runtime_folders()
+    with _layer("descriptors"):
+        _forget_descriptors(control)
+    with _layer("user"):
+        if not host.as_root:
+            namespaces.map_user("self", host.uid, host.gid)
+    with _layer("filesystem"):
+        mounts.build(spec, runtime)
+    with _layer("network"):
+        listeners, witness = _open_network(spec)
+    with _layer("user"):
+        if host.as_root:
+            os.setgroups([])
+            linux.unshare(linux.NEWUSER)
+        _hand_out(control, listeners)
+        if host.as_root:
+            _become_nobody(control)
+    with _layer("capabilities"):
+        _give_up_privileges(spec)
+    with _layer("landlock"):
+        version = landlock.restrict(spec, runtime)
+    with _layer("seccomp"):
+        _filter()
+    with _layer("probe"):
+        report = probe(spec, Outside(host, version, _WITNESS))
+        witness.close()
+    os.chdir(WORKSPACE)
+    wire.send(control, {"op": "ready", "report": report.to_wire()})
+
+
+def _forget_descriptors(control: socket.socket) -> None:
+    """Nothing of the host stays open, above all no terminal."""
+    null = os.open("/dev/null", os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(null, number)
+    linux.close_all_but({0, 1, 2, control.fileno()})
+
+
+def _open_network(spec: Spec) -> tuple[dict[str, socket.socket], socket.socket]:
+    linux.bring_loopback_up()
+    socket.sethostname(spec.name)
+    listeners = {}
+    for name, address in spec.listeners.items():
+        sock = listeners[name] = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+        sock.listen(_BACKLOG)
+    witness = socket.socket(socket.AF_UNIX)
+    witness.bind("\0" + _WITNESS)
+    witness.listen(1)
+    return listeners, witness
+
+
+def _hand_out(control: socket.socket, listeners: Mapping[str, socket.socket]) -> None:
+    """Give the listeners to the launcher: a socket stays in the network namespace it was made in, whoever accepts on it."""
+    wire.send(control, {"op": "listening", "names": list(listeners)}, [sock.fileno() for sock in listeners.values()])
+    for sock in listeners.values():
+        sock.close()
+
+
+def _become_nobody(control: socket.socket) -> None:
+    answer = wire.receive(control)
+    if answer is None or answer[0].get("op") != "mapped":
+        raise SandboxUnavailable("the launcher went away.", layer="user")
+    os.setresgid(INSIDE_UID, INSIDE_UID, INSIDE_UID)
+    os.setresuid(INSIDE_UID, INSIDE_UID, INSIDE_UID)
+
+
+def _give_up_privileges(spec: Spec) -> None:
+    linux.drop_bounding_capabilities()
+    linux.clear_capabilities()
+    linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
+    linux.prctl(linux.PR_SET_DUMPABLE, 0)
+    # Only now: a change of user clears it.
+    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+    limits.apply(spec.limits)
+
+
+def _filter() -> None:
+    try:
+        seccomp.install()
+    except OSError:
+        return  # the probe finds that it is absent, and the launcher decides
+
+
+def _environment(spec: Spec) -> dict[str, str]:
+    path = ["/usr/local/bin", "/usr/bin", "/bin", *(f"{folder}/bin" for folder in runtime_folders())]
+    base = {"PATH": ":".join(path), "HOME": WORKSPACE, "USER": "agent", "LANG": "C.UTF-8", "TMPDIR": "/tmp"}  # noqa: S108
+    return {**base, **spec.env}
+
+
+@contextmanager
+def _layer(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SandboxUnavailable(f"{error.strerror or error}.", layer=name) from error
+
+
+def _tell(control: socket.socket, error: SandboxUnavailable) -> None:
+    try:
+        wire.send(control, error.to_wire())
+    except OSError:
+        return  # nobody is there to be told

@@ -1,0 +1,146 @@
+"""Pid 1 of a sandbox: starts processes as asked, reports how they ended, reaps orphans, and dies with its launcher."""
+
+import errno
+import os
+import select
+import signal
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from workers.sandbox import entry, wire
+from workers.sandbox.spec import WORKSPACE
+
+_SPAWN_ATTEMPTS: Final = {errno.ENOENT, errno.EACCES, errno.ENOTDIR}
+
+
+class Init:
+    """The loop of pid 1. `control` is the launcher's socket, `env` what every process starts from.
+
+    Takes `start`, `signal` and `clear`; sends `started` or `refused`, `exited`, `cleared`, each with the request's id.
+    Ends, and with it every process of the sandbox, when the launcher closes the control socket.
+    """
+
+    def __init__(self, control: socket.socket, env: Mapping[str, str]) -> None:
+        self._control = control
+        self._env = dict(env)
+        self._running: dict[int, int] = {}  # pid to the id of its start
+        self._children, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+
+    def serve(self) -> NoReturn:
+        """Run until the launcher is gone."""
+        poller = select.poll()
+        poller.register(self._control, select.POLLIN)
+        poller.register(self._children, select.POLLIN)
+        while True:
+            ready = {fd for fd, _ in poller.poll()}
+            if self._children in ready:
+                os.read(self._children, 4096)
+                self._reap(os.WNOHANG)
+            if self._control.fileno() in ready:
+                self._take()
+
+    def _take(self) -> None:
+        received = wire.receive(self._control)
+        if received is None:
+            os._exit(0)  # the kernel kills every process of a pid namespace with its first
+        message, fds = received
+        if message["op"] == "start":
+            self._start(message, entry.lift(fds))
+        elif message["op"] == "signal":
+            self._signal(message["id"], message["signal"])
+        elif message["op"] == "clear":
+            self._clear(message["id"])
+
+    def _start(self, message: dict[str, Any], fds: Sequence[int]) -> None:
+        places = dict(zip(message["places"], fds, strict=True))
+        try:
+            os.chdir(message["cwd"])
+            pid = self._fork(message, places) if "entry" in message else self._spawn(message, places)
+        except LookupError as error:
+            self._send({"op": "refused", "id": message["id"], "reason": str(error), "errno": None})
+        except OSError as error:
+            refusal = {"reason": error.strerror, "errno": error.errno, "file": error.filename}
+            self._send({"op": "refused", "id": message["id"], **refusal})
+        else:
+            self._running[pid] = message["id"]
+            self._send({"op": "started", "id": message["id"], "pid": pid})
+        finally:
+            os.chdir(WORKSPACE)
+            for fd in fds:
+                os.close(fd)
+
+    def _fork(self, message: dict[str, Any], places: Mapping[int, int]) -> int:
+        function = entry.resolve(message["entry"])
+        pid = os.fork()
+        if pid == 0:
+            entry.run(function, places=places, env={**self._env, **message["env"]}, name=message["entry"])
+        return pid
+
+    def _spawn(self, message: dict[str, Any], places: Mapping[int, int]) -> int:
+        """By posix_spawn, which shares memory until the exec, so that a command costs no copy of Python's page tables."""
+        argv: list[str] = message["argv"]
+        env = {**self._env, **message["env"]}
+        actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in places.items()]
+        failure: OSError | None = None
+        for program in _candidates(argv[0], env.get("PATH", "")):
+            try:
+                return os.posix_spawn(
+                    program,
+                    argv,
+                    env,
+                    file_actions=actions,
+                    setsid=True,
+                    setsigmask=[],
+                    setsigdef=entry.SIGNALS_TO_RESET,
+                )
+            except OSError as error:
+                if error.errno not in _SPAWN_ATTEMPTS:
+                    raise OSError(error.errno, error.strerror, argv[0]) from error
+                failure = error if failure is None or error.errno == errno.EACCES else failure
+        number = failure.errno if failure else errno.ENOENT
+        raise OSError(number, os.strerror(number or errno.ENOENT), argv[0])
+
+    def _signal(self, identity: int, number: int) -> None:
+        for pid, running in self._running.items():
+            if running == identity:
+                os.killpg(pid, number)
+
+    def _clear(self, identity: int) -> None:
+        """Kill every process but this one and wait until they are gone."""
+        while True:
+            try:
+                os.kill(-1, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            if self._reap(0):
+                break
+        self._send({"op": "cleared", "id": identity})
+
+    def _reap(self, flags: int) -> bool:
+        """Collect the dead; True when no child is left."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, flags)
+            except ChildProcessError:
+                return True
+            if pid == 0:
+                return False
+            if (identity := self._running.pop(pid, None)) is not None:
+                self._send({"op": "exited", "id": identity, "code": os.waitstatus_to_exitcode(status)})
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        try:
+            wire.send(self._control, message)
+        except (BrokenPipeError, ConnectionResetError):
+            os._exit(0)
+
+
+def _candidates(program: str, path: str) -> list[str]:
+    if "/" in program:
+        return [program]
+    return [str(Path(folder, program)) for folder in path.split(":") if folder]

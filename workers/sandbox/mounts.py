@@ -1,0 +1,144 @@
+"""The sandbox's file system: a read-only view of the host's programs, a fresh proc and a minimal dev, one writable folder.
+
+Whatever is shown is first opened as a detached copy of its mount (open_tree) and only then put in place, so the new root may
+be mounted over any folder of the host, no folder has to be made for it, and nothing is left to clean up after a crash.
+"""
+
+import os
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from workers.sandbox import linux
+from workers.sandbox.spec import INSIDE_UID, WORKSPACE, Spec
+
+RDONLY: Final = 1
+NOSUID: Final = 2
+NODEV: Final = 4
+NOEXEC: Final = 8
+_REC_PRIVATE: Final = 0x4000 | 0x40000
+_DETACH: Final = 2
+_OPEN_TREE_CLONE: Final = 1
+_AT_FDCWD: Final = -100
+_AT_EMPTY_PATH: Final = 0x1000
+_AT_RECURSIVE: Final = 0x8000
+_MOVE_FROM_EMPTY_PATH: Final = 4
+
+NEWROOT: Final = Path("/tmp")  # noqa: S108 - only a place to mount on, in a mount namespace nobody else sees
+DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty")
+# What programs of /usr look for in /etc: links such as awk, the linker's cache, the certificate authorities.
+ETC: Final = ("alternatives", "ld.so.cache", "ssl/certs", "ssl/openssl.cnf")
+_MERGED: Final = ("bin", "sbin", "lib", "lib32", "lib64")
+_FOLDERS: Final = ("usr", "etc", "proc", "dev", "dev/pts", "dev/shm", "tmp", "run", "var", "home", "workspace")
+_FILES: Final = {
+    "etc/passwd": f"root:x:0:0::/:/usr/sbin/nologin\nagent:x:{INSIDE_UID}:{INSIDE_UID}::{WORKSPACE}:/bin/sh\n",
+    "etc/group": f"root:x:0:\nagent:x:{INSIDE_UID}:\n",
+    "etc/hosts": "127.0.0.1 localhost\n::1 localhost\n127.0.0.2 inference.local\n",
+    "etc/resolv.conf": "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
+    "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
+}
+_LINKS: Final = {
+    "dev/fd": "/proc/self/fd",
+    "dev/stdin": "/proc/self/fd/0",
+    "dev/stdout": "/proc/self/fd/1",
+    "dev/stderr": "/proc/self/fd/2",
+    "dev/ptmx": "pts/ptmx",
+}
+_INODES_PER_MIB: Final = 256  # a bound for empty files, which cost kernel memory but no pages
+
+
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """A detached mount, and where it goes (relative to the new root)."""
+
+    fd: int
+    target: str
+    folder: bool
+
+
+def build(spec: Spec, runtime: Sequence[Path]) -> None:
+    """Make the file system of `spec` the root of this process. `runtime` are folders that running Python itself needs.
+
+    Needs CAP_SYS_ADMIN over the mount namespace it is called in. OSError if a source is missing or a mount is refused.
+    """
+    _mount("none", "/", None, _REC_PRIVATE)
+    trees = _open_trees(spec, runtime)
+    _mount("tmpfs", str(NEWROOT), "tmpfs", NOSUID | NODEV, "size=1m,nr_inodes=1k,mode=755")
+    os.chdir(NEWROOT)
+    for folder in _FOLDERS:
+        Path(folder).mkdir(exist_ok=True)
+    for tree in trees:
+        _attach(tree)
+    _fresh(spec)
+    for name, text in _FILES.items():
+        Path(name).write_text(text)
+    for name, target in {**_LINKS, **_merged_links()}.items():
+        Path(name).symlink_to(target)
+    linux.call("pivot_root", b".", b".")
+    linux.call("umount2", b".", _DETACH)
+    os.chdir("/")
+    _set_attributes(_AT_FDCWD, b"/", 0, RDONLY | NOSUID | NODEV)
+
+
+def _open_trees(spec: Spec, runtime: Sequence[Path]) -> list[_Tree]:
+    shown = [Path("/usr"), *runtime, *spec.read_only]
+    shown += [path for name in _MERGED if (path := Path("/", name)).is_dir() and not path.is_symlink()]
+    shown += [path for name in ETC if (path := Path("/etc", name)).exists()]
+    trees = [_open_tree(path, str(path)[1:], RDONLY | NOSUID | NODEV) for path in shown]
+    trees += [
+        _open_tree(path, str(path)[1:], NOSUID | NOEXEC) for name in DEVICES if (path := Path("/dev", name)).exists()
+    ]
+    return [*trees, _open_tree(spec.workspace, WORKSPACE[1:], NOSUID | NODEV)]
+
+
+def _open_tree(source: Path, target: str, attributes: int) -> _Tree:
+    try:
+        fd = linux.call("open_tree", _AT_FDCWD, os.fsencode(source), _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_RECURSIVE)
+        _set_attributes(fd, b"", _AT_EMPTY_PATH | _AT_RECURSIVE, attributes)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot show {source}: {os.strerror(error.errno or 0)}") from error
+    return _Tree(fd, target, source.is_dir())
+
+
+def _attach(tree: _Tree) -> None:
+    target = Path(tree.target)
+    if tree.folder:
+        target.mkdir(parents=True, exist_ok=True)
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch()
+    linux.call("move_mount", tree.fd, b"", _AT_FDCWD, os.fsencode(target), _MOVE_FROM_EMPTY_PATH)
+    os.close(tree.fd)
+
+
+def _fresh(spec: Spec) -> None:
+    """What belongs to this sandbox alone."""
+    _mount("proc", "proc", "proc", NOSUID | NODEV | NOEXEC)
+    _mount("tmpfs", "tmp", "tmpfs", NOSUID | NODEV, _bounded(spec.limits.tmp_bytes))
+    _mount("tmpfs", "dev/shm", "tmpfs", NOSUID | NODEV | NOEXEC, _bounded(spec.limits.shm_bytes))
+    _mount("devpts", "dev/pts", "devpts", NOSUID | NOEXEC, "newinstance,ptmxmode=0666,mode=620")
+
+
+def _bounded(size: int) -> str:
+    return f"size={size},nr_inodes={max(1024, (size >> 20) * _INODES_PER_MIB)},mode=1777"
+
+
+def _merged_links() -> dict[str, str]:
+    """/bin and the like, where the host has them as links into /usr."""
+    return {name: str(path.readlink()) for name in _MERGED if (path := Path("/", name)).is_symlink()}
+
+
+def _mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:
+    try:
+        linux.call("mount", source.encode(), target.encode(), kind.encode() if kind else None, flags, options.encode())
+    except OSError as error:
+        raise OSError(
+            error.errno, f"cannot mount {kind or 'private'} on {target}: {os.strerror(error.errno or 0)}"
+        ) from error
+
+
+def _set_attributes(fd: int, path: bytes, flags: int, attributes: int) -> None:
+    wanted = struct.pack("QQQQ", attributes, 0, 0, 0)
+    linux.call("mount_setattr", fd, path, flags, wanted, len(wanted))

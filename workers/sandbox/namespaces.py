@@ -1,0 +1,97 @@
+"""Which namespaces a sandbox has, how its user is mapped, and why a host may refuse them."""
+
+import errno
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from workers.sandbox import linux
+from workers.sandbox.errors import SandboxUnavailable
+from workers.sandbox.spec import INSIDE_UID
+
+NAMES: Final = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")
+ALL_BUT_USER: Final = linux.NEWNS | linux.NEWPID | linux.NEWNET | linux.NEWIPC | linux.NEWUTS | linux.NEWCGROUP
+_CAP_SYS_ADMIN: Final = 21
+_CAP_SETUID: Final = 7
+_KNOBS: Final = (
+    # path below /proc/sys, the value that forbids, what to do
+    ("user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=15000"),
+    ("kernel/unprivileged_userns_clone", "0", "sysctl -w kernel.unprivileged_userns_clone=1"),
+    (
+        "kernel/apparmor_restrict_unprivileged_userns",
+        "1",
+        "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile with `userns,` for this Python",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Where sandboxes are launched from: the user, the namespaces, and whether that user is a root that can make namespaces
+    without a user namespace first.
+    """
+
+    uid: int
+    gid: int
+    as_root: bool
+    namespaces: Mapping[str, str]
+
+    @classmethod
+    def here(cls) -> Self:
+        """What this process sees."""
+        needed = 1 << _CAP_SYS_ADMIN | 1 << _CAP_SETUID
+        as_root = os.geteuid() == 0 and capabilities()["CapEff"] & needed == needed
+        return cls(os.geteuid(), os.getegid(), as_root, identities())
+
+
+def capabilities() -> dict[str, int]:
+    """The five capability sets of this process, as masks (CapInh, CapPrm, CapEff, CapBnd, CapAmb)."""
+    lines = (line.split(":") for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("Cap"))
+    return {name: int(mask, 16) for name, mask in lines}
+
+
+def identities() -> dict[str, str]:
+    """The identity of each namespace this process is in, such as `net:[4026531840]`."""
+    return {name: str(Path("/proc/self/ns", name).readlink()) for name in NAMES}
+
+
+def create(*, as_root: bool) -> int:
+    """Fork into new namespaces: 0 in the child, else its pid. As root the user namespace is left for later, so that mounts
+    can show what only root may read, and the network belongs to the host's root and not to the sandbox's user.
+    """
+    try:
+        return linux.clone(ALL_BUT_USER if as_root else ALL_BUT_USER | linux.NEWUSER)
+    except OSError as error:
+        raise explain(error) from error
+
+
+def map_user(pid: int | str, host_uid: int, host_gid: int) -> None:
+    """Let uid 1000 inside the user namespace of a process be `host_uid` outside, and nobody else be anybody.
+
+    `pid` is "self" for an ordinary user's own map; root writes that of another process, after it has its namespace.
+    """
+    folder = Path("/proc", str(pid))
+    if pid == "self":
+        Path(folder, "setgroups").write_text("deny")
+    Path(folder, "gid_map").write_text(f"{INSIDE_UID} {host_gid} 1\n")
+    Path(folder, "uid_map").write_text(f"{INSIDE_UID} {host_uid} 1\n")
+
+
+def explain(error: OSError) -> SandboxUnavailable:
+    """Why the kernel refused, naming the setting to change where one of the known ones is to blame."""
+    reason = f"the kernel refused new namespaces ({errno.errorcode.get(error.errno or 0, '?')})."
+    for knob, forbids, remedy in _KNOBS:
+        path = Path("/proc/sys", knob)
+        if path.exists() and path.read_text().strip() == forbids:
+            setting = knob.replace("/", ".")
+            return SandboxUnavailable(
+                f"{reason[:-1]}: {setting} is {forbids}.", layer="namespaces", hint=f"As root: {remedy}"
+            )
+    return SandboxUnavailable(
+        reason,
+        layer="namespaces",
+        hint="Inside a container its seccomp or AppArmor profile forbids them: allow unshare and clone with CLONE_NEWUSER "
+        "(sysctl user.max_user_namespaces is not the cause).",
+    )

@@ -1,0 +1,216 @@
+"""An open sandbox: processes are started in it, cleared from it, and die with it."""
+
+import asyncio
+import itertools
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Self
+
+from workers.sandbox import entry, namespaces
+from workers.sandbox.channel import Channel
+from workers.sandbox.errors import SandboxUnavailable
+from workers.sandbox.process import Process
+from workers.sandbox.report import Report
+from workers.sandbox.spec import WORKSPACE, Command, Entry, Spec
+
+_START_SECONDS: Final = 10.0
+_CLEAR_SECONDS: Final = 10.0
+_END_SECONDS: Final = 10.0
+
+
+class Sandbox:
+    """One sandbox. `name` is its host name, `pid` its pid 1 as the host numbers it, `report` what the probe saw, `listeners` the
+    sockets that listen inside and are accepted outside (the sandbox closes them). Made by `Launcher.open` only.
+
+    Not for use by several event loops; methods may be called concurrently by tasks of one.
+    """
+
+    def __init__(
+        self, spec: Spec, control: socket.socket, pid: int, death: asyncio.Future[int], kill: Callable[[], None]
+    ) -> None:
+        self.spec = spec
+        self.name = spec.name
+        self.pid = pid
+        self.report = Report(())
+        self.listeners: dict[str, socket.socket] = {}
+        self._death = death
+        self._kill = kill
+        self._numbers = itertools.count(1)
+        self._processes: dict[int, Process] = {}
+        self._answers: dict[int, asyncio.Future[Process | None]] = {}
+        loop = asyncio.get_running_loop()
+        self._ready: asyncio.Future[Report] = loop.create_future()
+        self._ended: asyncio.Future[str] = loop.create_future()
+        # Without its control socket a sandbox is of no use, so whoever closes it there has it killed here.
+        self._channel = Channel(control, self._receive, kill)
+        death.add_done_callback(self._died)
+
+    @property
+    def ended(self) -> str | None:
+        """Why the sandbox is gone, None while it lives."""
+        return self._ended.result() if self._ended.done() else None
+
+    async def wait(self) -> str:
+        """Wait until the sandbox is gone, for whatever reason, and return it."""
+        return await asyncio.shield(self._ended)
+
+    async def opened(self) -> None:
+        """Wait until the probe has reported; SandboxUnavailable if a layer failed or a needed one is absent."""
+        self.report = await self._ready
+        for layer in self.report.missing(self.spec.best_effort):
+            raise SandboxUnavailable(layer.detail + ".", layer=layer.name, hint=layer.hint)
+
+    async def start(
+        self,
+        what: Entry | Command,
+        *,
+        fds: Mapping[int, int] | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: str = WORKSPACE,
+    ) -> Process:
+        """Start a process in a session of its own, with `fds` (number inside: fd here, which stays the caller's) and no others;
+        of 0, 1 and 2 what is not given is /dev/null. `env` is added to the sandbox's.
+
+        Raises FileNotFoundError, PermissionError or another OSError if the program cannot be started, ValueError if the request
+        is too large (128 KiB, 32 fds, numbers 0 to 31), SandboxUnavailable if the sandbox is gone or does not answer.
+        """
+        places = entry.checked(fds or {})
+        message = {"op": "start", "places": list(places), "env": dict(env or {}), "cwd": cwd}
+        message |= {"entry": what.target} if isinstance(what, Entry) else {"argv": list(what.argv)}
+        number = next(self._numbers)
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                process = await self._ask(number, message, list(places.values()))
+        except TimeoutError as late:
+            raise self._gone(f"pid 1 did not answer in {_START_SECONDS:.0f} s.") from late
+        if process is None:
+            raise self._gone("pid 1 gave a wrong answer.")
+        return process
+
+    async def clear(self) -> None:
+        """Kill every process but pid 1 and wait until they are gone; SandboxUnavailable if that takes over ten seconds."""
+        number = next(self._numbers)
+        try:
+            async with asyncio.timeout(_CLEAR_SECONDS):
+                await self._ask(number, {"op": "clear"}, [])
+        except TimeoutError as late:
+            raise self._gone(f"its processes did not die in {_CLEAR_SECONDS:.0f} s.") from late
+
+    async def aclose(self) -> None:
+        """Kill everything in it and wait until it is gone. May be called twice."""
+        self._channel.close()
+        self._settle("closed.")
+        for listener in self.listeners.values():
+            listener.close()
+        self._kill()
+        try:
+            async with asyncio.timeout(_END_SECONDS):
+                await asyncio.shield(self._death)
+        except TimeoutError as late:
+            raise self._gone(f"killed, but not dead in {_END_SECONDS:.0f} s.") from late
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def _ask(self, number: int, message: dict[str, Any], fds: list[int]) -> Process | None:
+        if self._ended.done():
+            raise self._gone(self._ended.result())
+        answer: asyncio.Future[Process | None] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answer
+        try:
+            self._channel.send({**message, "id": number}, fds)
+            return await answer
+        except ConnectionError as error:
+            raise self._gone(str(error)) from error
+        finally:
+            self._answers.pop(number, None)
+
+    def _receive(self, message: dict[str, Any], fds: list[int]) -> None:
+        kind = message["op"]
+        if kind == "listening":
+            self._listening(message["names"], fds)
+        elif kind == "ready":
+            self._resolve_ready(Report.from_wire(message["report"]))
+        elif kind == "failed":
+            self._resolve_ready(SandboxUnavailable.from_wire(message))
+        elif kind == "exited":
+            if process := self._processes.pop(message["id"], None):
+                process.ended(message["code"])
+        else:
+            self._answered(message)
+
+    def _listening(self, names: list[str], fds: list[int]) -> None:
+        self.listeners = {name: socket.socket(fileno=fd) for name, fd in zip(names, fds, strict=True)}
+        for listener in self.listeners.values():
+            listener.setblocking(False)
+        if self.spec.host_uid is None:
+            return
+        try:
+            namespaces.map_user(self.pid, self.spec.host_uid, self.spec.host_uid)
+        except OSError as error:
+            reason = f"host uid {self.spec.host_uid} cannot be mapped: {error.strerror}."
+            self._resolve_ready(SandboxUnavailable(reason, layer="user"))
+        else:
+            self._channel.send({"op": "mapped"})
+
+    def _answered(self, message: dict[str, Any]) -> None:
+        number = message["id"]
+        process = None
+        if message["op"] == "started":
+            process = self._processes[number] = Process(message["pid"], lambda signum: self._signal(number, signum))
+        answer = self._answers.get(number)
+        if answer is None or answer.done():  # whoever asked was cancelled
+            self._signal(number, signal.SIGKILL)
+        elif message["op"] == "refused":
+            answer.set_exception(_refusal(message))
+        else:
+            answer.set_result(process)
+
+    def _signal(self, number: int, signum: int) -> None:
+        if not self._ended.done():
+            self._channel.send({"op": "signal", "id": number, "signal": int(signum)})
+
+    def _resolve_ready(self, result: Report | SandboxUnavailable) -> None:
+        if self._ready.done():
+            return
+        if isinstance(result, Report):
+            self._ready.set_result(result)
+        else:
+            self._ready.set_exception(result)
+            self._ready.exception()  # whoever opens it may have been cancelled; then nobody else asks
+
+    def _died(self, death: asyncio.Future[int]) -> None:
+        # What pid 1 said before it died may still wait in the socket.
+        self._channel.drain()
+        self._channel.close()
+        self._settle(_describe(death.result()))
+
+    def _settle(self, reason: str) -> None:
+        if self._ended.done():
+            return
+        self._ended.set_result(reason)
+        self._resolve_ready(self._gone(reason))
+        for process in self._processes.values():
+            process.ended(-signal.SIGKILL)
+        self._processes.clear()
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(self._gone(reason))
+                answer.exception()
+
+    def _gone(self, reason: str) -> SandboxUnavailable:
+        return SandboxUnavailable(f"the sandbox {self.name} is gone: {reason}", layer="init")
+
+
+def _refusal(message: dict[str, Any]) -> Exception:
+    if message["errno"] is None:
+        return ValueError(message["reason"])
+    return OSError(message["errno"], message["reason"], message["file"])
+
+
+def _describe(code: int) -> str:
+    return f"pid 1 was killed by {signal.Signals(-code).name}." if code < 0 else f"pid 1 ended with code {code}."

@@ -1,0 +1,130 @@
+"""The process that sandboxes and sidecars are forked from: exec'd fresh, one thread, no secrets, what they need imported.
+
+    python -m workers.sandbox.zygote CONTROL_FD PARENT_PID MODULE…
+
+It speaks on a SOCK_SEQPACKET socket. In: `sandbox` {id, spec} with the sandbox's control socket, `sidecar` {id, entry, env, places}
+with fds, `signal` {pid, signal}. Out: `hello` {as_root}, `forked` {id, pid}, `failed` {id, reason, layer, hint}, `exited` {pid, code}.
+"""
+
+import gc
+import importlib
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from workers.sandbox import entry, linux, namespaces, wire
+from workers.sandbox.enter import enter
+from workers.sandbox.errors import SandboxUnavailable
+from workers.sandbox.spec import Spec
+
+
+class Zygote:
+    """The loop: fork as asked, report exits of direct children. Everything it forked dies with it."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._host = namespaces.Host.here()
+        self._children: dict[int, int] = {}  # pidfd to pid
+        self._poller = select.poll()
+        self._poller.register(control, select.POLLIN)
+
+    def serve(self) -> NoReturn:
+        """Run until the worker closes the control socket."""
+        wire.send(self._control, {"op": "hello", "as_root": self._host.as_root})
+        while True:
+            for fd, _ in self._poller.poll():
+                if fd == self._control.fileno():
+                    self._take()
+                else:
+                    self._reap(fd)
+
+    def _take(self) -> None:
+        received = wire.receive(self._control)
+        if received is None:
+            self._end()
+        message, fds = received
+        if message["op"] == "signal":
+            self._signal(message["pid"], message["signal"])
+            return
+        fds = entry.lift(fds)
+        try:
+            pid = self._sandbox(message, fds) if message["op"] == "sandbox" else self._sidecar(message, fds)
+        except SandboxUnavailable as error:
+            wire.send(self._control, {**error.to_wire(), "id": message["id"]})
+        except (OSError, LookupError) as error:
+            refused = SandboxUnavailable(str(error), layer="zygote")
+            wire.send(self._control, {**refused.to_wire(), "id": message["id"]})
+        else:
+            self._adopt(pid)
+            wire.send(self._control, {"op": "forked", "id": message["id"], "pid": pid})
+        finally:
+            for fd in fds:
+                os.close(fd)
+
+    def _sandbox(self, message: dict[str, Any], fds: Sequence[int]) -> int:
+        spec = Spec.from_wire(message["spec"])
+        pid = namespaces.create(as_root=self._host.as_root)
+        if pid == 0:
+            enter(spec, socket.socket(fileno=fds[0]), self._host)
+        return pid
+
+    def _sidecar(self, message: dict[str, Any], fds: Sequence[int]) -> int:
+        function = entry.resolve(message["entry"])
+        places = dict(zip(message["places"], fds, strict=True))
+        pid = os.fork()
+        if pid == 0:
+            linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+            entry.run(function, places=places, env={**os.environ, **message["env"]}, name=message["entry"])
+        return pid
+
+    def _adopt(self, pid: int) -> None:
+        pidfd = os.pidfd_open(pid)
+        self._children[pidfd] = pid
+        self._poller.register(pidfd, select.POLLIN)
+
+    def _reap(self, pidfd: int) -> None:
+        pid = self._children.pop(pidfd)
+        self._poller.unregister(pidfd)
+        os.close(pidfd)
+        _, status = os.waitpid(pid, 0)
+        wire.send(self._control, {"op": "exited", "pid": pid, "code": os.waitstatus_to_exitcode(status)})
+
+    def _signal(self, pid: int, number: int) -> None:
+        if pid in self._children.values():
+            os.kill(pid, number)
+
+    def _end(self) -> NoReturn:
+        for pid in self._children.values():
+            os.kill(pid, signal.SIGKILL)
+        os._exit(0)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run as `python -m workers.sandbox.zygote`; ends when the control socket does or the worker dies."""
+    control = socket.socket(fileno=int(arguments[0]))
+    os.set_inheritable(control.fileno(), False)
+    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+    linux.prctl(linux.PR_SET_NAME, b"signet-zygote\0")
+    if os.getppid() != int(arguments[1]):
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        for module in arguments[2:]:
+            importlib.import_module(module)
+    except Exception as error:  # noqa: BLE001 - whatever a module raises when it is imported
+        wire.send(
+            control, SandboxUnavailable(f"preload failed: {type(error).__name__}: {error}", layer="zygote").to_wire()
+        )
+        return
+    # What is here now stays: no collection may touch, and so copy, the pages that all forks share.
+    gc.collect()
+    gc.freeze()
+    Zygote(control).serve()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
