@@ -1,0 +1,334 @@
+"""One run as a page shows it: folded from its events in order, the same for a page that loads and one that watches."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from signet.kit.times import micros
+from signet.v1 import events_pb2
+from web import markdown
+
+OUTPUT_CHARACTERS = 65_536
+"""How much of a tool's output is shown; the record holds the whole."""
+
+_SUMMARY_CHARACTERS = 140
+_SUMMARY_KEYS = ("command", "path", "pattern", "query", "url")
+
+
+@dataclass
+class Prose:
+    """Text or reasoning as it comes: settled pieces that never change, and a tail that still does."""
+
+    id: str
+    kind: str
+    text: str = ""
+    pieces: list[str] = field(default_factory=list)
+    settled_characters: int = 0
+    ended: bool = False
+
+    def settle(self) -> None:
+        """Move what is settled out of the tail; all of it once the text has ended."""
+        if self.ended:
+            self.pieces = [markdown.render(self.text)]  # whole: blocks that refer to one another come out right
+            self.settled_characters = len(self.text)
+            return
+        end = markdown.boundary(self.text, self.settled_characters)
+        if end > self.settled_characters:
+            self.pieces.append(markdown.render(self.text[self.settled_characters : end]))
+            self.settled_characters = end
+
+    @property
+    def tail(self) -> str:
+        """HTML of what is not settled."""
+        return markdown.render(self.text[self.settled_characters :]) if not self.ended else ""
+
+
+@dataclass
+class Call:
+    """One tool call. `state` is `running`, `done`, `failed` or `lost`; times are Unix microseconds."""
+
+    id: str
+    call: str
+    tool: str
+    arguments: str
+    verdict: str
+    started: int
+    output: str = ""
+    cut: bool = False
+    result: str = ""
+    state: str = "running"
+    duration: int = 0
+
+    @property
+    def summary(self) -> str:
+        """One line that tells this call from others."""
+        return summarize(self.arguments)
+
+    @property
+    def pretty(self) -> str:
+        """The arguments, a line each."""
+        try:
+            return json.dumps(json.loads(self.arguments), indent=2, ensure_ascii=False)
+        except ValueError:
+            return self.arguments
+
+
+@dataclass
+class Remark:
+    """A line that is neither the agent's nor a call: a notice, a lost attempt. `tone` is `quiet`, `warn` or `bad`."""
+
+    id: str
+    message: str
+    tone: str = "quiet"
+
+
+@dataclass
+class Step:
+    """A line of the execution panel. `state` as a call's; `call` is set on tool calls."""
+
+    id: str
+    title: str
+    state: str
+    started: int
+    duration: int = 0
+    detail: str = ""
+    call: Call | None = None
+
+
+Part = Prose | Call | Remark
+
+
+def summarize(arguments: str) -> str:
+    """Give the telling argument of a call in one line: the command, the path, else all of them."""
+    try:
+        values = json.loads(arguments)
+    except ValueError:
+        return _line(arguments)
+    if isinstance(values, dict):
+        for key in _SUMMARY_KEYS:
+            if isinstance(values.get(key), str):
+                return _line(values[key])
+        return _line(", ".join(f"{key}: {value}" for key, value in values.items()))
+    return _line(arguments)
+
+
+def _line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SUMMARY_CHARACTERS else line[: _SUMMARY_CHARACTERS - 1] + "…"
+
+
+class Progress:
+    """A run as its events tell it. `feed` takes them in order; `changed` and `dropped` say what a page must redraw."""
+
+    def __init__(self, run: str) -> None:
+        self.run = run
+        self.key = run.partition("/")[2]
+        self.state = "PENDING"
+        self.agent = self.model = self.input = self.worker = self.reason = self.message = self.record = ""
+        self.asked_at = self.ended_at = self.sequence = self.attempt = 0
+        self.cancelling = False
+        self.input_tokens = self.output_tokens = 0
+        self.parts: list[Part] = []
+        self.steps: list[Step] = []
+        self.layers: list[events_pb2.IsolationLayer] = []
+        self.changed: dict[str, Part | Step | None] = {}
+        self.dropped: list[str] = []
+        self.said: list[str] = []
+        self._calls: dict[str, tuple[Call, Step]] = {}
+        self._models: dict[int, Step] = {}
+        self._claim_part = 0
+
+    @property
+    def active(self) -> bool:
+        """Whether more will come."""
+        return self.state in {"PENDING", "RUNNING", "WAITING"}
+
+    @property
+    def html_input(self) -> str:
+        """What was asked, as safe HTML."""
+        return markdown.render(self.input)
+
+    @property
+    def running_call(self) -> Call | None:
+        """The newest tool call that has not ended."""
+        return next((step.call for step in reversed(self.steps) if step.call and step.state == "running"), None)
+
+    def feed(self, events: Iterable[events_pb2.RunEvent]) -> None:
+        """Take the next events. One that was taken already changes nothing."""
+        for event in events:
+            if event.sequence > self.sequence:
+                self.sequence = event.sequence
+                self._take(event)
+
+    def clean(self) -> None:
+        """Forget what changed: the page has it."""
+        self.changed.clear()
+        self.dropped.clear()
+        self.said.clear()
+
+    def _take(self, event: events_pb2.RunEvent) -> None:
+        takers: dict[str, Callable[[events_pb2.RunEvent, int], None]] = {
+            "created": self._created,
+            "claimed": self._claimed,
+            "sandbox_opened": self._sandbox,
+            "model_call_started": self._model_started,
+            "model_call_finished": self._model_finished,
+            "text": lambda event, _: self._prose("text", event.text.text, event.sequence),
+            "reasoning": lambda event, _: self._prose("reasoning", event.reasoning.text, event.sequence),
+            "tool_call_started": self._call_started,
+            "tool_output": self._call_output,
+            "tool_call_finished": self._call_finished,
+            "notice": self._noticed,
+            "attempt_lost": self._lost,
+            "cancel_requested": self._cancelled,
+            "finished": self._finished,
+        }
+        taker = takers.get(event.WhichOneof("kind") or "")
+        if taker:  # a kind of a newer control is shown in the record, not here
+            taker(event, micros(event.time))
+
+    def _id(self, sequence: int, prefix: str = "p") -> str:
+        return f"{self.key}-{prefix}{sequence}"
+
+    def _add(self, part: Part) -> None:
+        self._end_prose()
+        self.parts.append(part)
+        self.changed[part.id] = part
+
+    def _step(self, step: Step) -> None:
+        self.steps.append(step)
+        self.changed[step.id] = step
+
+    def _end_prose(self) -> None:
+        if self.parts and isinstance(last := self.parts[-1], Prose) and not last.ended:
+            last.ended = True
+            self.changed[last.id] = last
+
+    def _created(self, event: events_pb2.RunEvent, time: int) -> None:
+        created = event.created
+        self.agent, self.model, self.input, self.asked_at = created.agent, created.model, created.input, time
+
+    def _claimed(self, event: events_pb2.RunEvent, time: int) -> None:
+        claimed = event.claimed
+        self.worker, self.attempt, self.state = claimed.worker, claimed.attempt, "RUNNING"
+        self._claim_part = len(self.parts)
+        name = claimed.worker.partition("/")[2]
+        waited = max(time - self.asked_at, 0)
+        self._step(Step(self._id(event.sequence, "s"), f"Taken by {name}", "done", time, waited, "waited"))
+        self.changed["state"] = None
+
+    def _sandbox(self, event: events_pb2.RunEvent, time: int) -> None:
+        opened = event.sandbox_opened
+        self.layers = list(opened.isolation.layers)
+        held = sum(layer.state == events_pb2.ISOLATION_STATE_ENFORCED for layer in self.layers)
+        title = "Warm sandbox" if opened.warm else "Sandbox opened"
+        detail = f"{held} of {len(self.layers)} layers hold" if self.layers else ""
+        self._step(Step(self._id(event.sequence, "s"), title, "done", time, opened.open_micros, detail))
+
+    def _model_started(self, event: events_pb2.RunEvent, time: int) -> None:
+        call = event.model_call_started
+        kind = "Embedding" if call.path.endswith("/embeddings") else "Thinking"
+        step = Step(self._id(event.sequence, "s"), kind, "running", time, detail=call.model.removeprefix("models/"))
+        self._models[call.index] = step
+        self._step(step)
+
+    def _model_finished(self, event: events_pb2.RunEvent, _time: int) -> None:
+        call = event.model_call_finished
+        step = self._models.pop(call.index, None)
+        usage = call.usage
+        self.input_tokens += usage.input_tokens
+        self.output_tokens += usage.output_tokens
+        self.changed["state"] = None
+        if step is None:
+            return
+        step.state, step.duration = ("failed" if call.error else "done"), call.duration_micros
+        counted = f"{usage.input_tokens} in, {usage.output_tokens} out" if usage.calls or usage.input_tokens else ""
+        step.detail = " · ".join(filter(None, (step.detail, call.error or counted)))
+        self.changed[step.id] = step
+
+    def _prose(self, kind: str, text: str, sequence: int) -> None:
+        last = self.parts[-1] if self.parts else None
+        if isinstance(last, Prose) and last.kind == kind and not last.ended:
+            last.text += text
+            self.changed[last.id] = last
+        elif text:
+            self._add(Prose(self._id(sequence), kind, text))
+
+    def _call_started(self, event: events_pb2.RunEvent, time: int) -> None:
+        started = event.tool_call_started
+        call = Call(self._id(event.sequence), started.id, started.tool, started.arguments, started.verdict, time)
+        step = Step(self._id(event.sequence, "s"), started.tool, "running", time, call=call)
+        self._calls[started.id] = (call, step)
+        self._add(call)
+        self._step(step)
+        self.said.append(f"Running {started.tool}: {call.summary}")
+
+    def _call_output(self, event: events_pb2.RunEvent, _time: int) -> None:
+        output = event.tool_output
+        pair = self._calls.get(output.id)
+        if pair is None:
+            return
+        call, _ = pair
+        room = OUTPUT_CHARACTERS - len(call.output)
+        call.output += output.text[:room]
+        call.cut = call.cut or len(output.text) > room
+        self.changed.setdefault(f"{call.id}-output", call)
+
+    def _call_finished(self, event: events_pb2.RunEvent, _time: int) -> None:
+        finished = event.tool_call_finished
+        pair = self._calls.pop(finished.id, None)
+        if pair is None:
+            return
+        call, step = pair
+        call.result, call.duration = finished.result[:OUTPUT_CHARACTERS], finished.duration_micros
+        call.cut = call.cut or len(finished.result) > OUTPUT_CHARACTERS
+        call.state = step.state = "failed" if finished.is_error else "done"
+        step.duration = call.duration
+        self.changed[call.id], self.changed[step.id] = call, step
+        self.said.append(f"{call.tool} {'failed' if finished.is_error else 'is done'}.")
+
+    def _noticed(self, event: events_pb2.RunEvent, _time: int) -> None:
+        if event.notice.code != "demonstration_model":  # the page says so itself, once
+            self._add(Remark(self._id(event.sequence), event.notice.message, "warn"))
+
+    def _cancelled(self, _event: events_pb2.RunEvent, _time: int) -> None:
+        self.cancelling = True
+        self.changed["state"] = None
+
+    def _lost(self, event: events_pb2.RunEvent, _time: int) -> None:
+        lost = event.attempt_lost
+        self.dropped += [part.id for part in self.parts[self._claim_part :]]
+        for part in self.parts[self._claim_part :]:
+            self.changed.pop(part.id, None)
+        del self.parts[self._claim_part :]
+        self._stop_steps("lost")
+        worker = lost.worker.partition("/")[2]
+        then = "The run is offered again." if lost.retried else "It is not tried again."
+        message = f"The worker {worker} was lost during attempt {lost.attempt}. {then}"
+        self._add(Remark(self._id(event.sequence), message, "warn"))
+        self.state = "PENDING"
+        self.changed["state"] = None
+
+    def _stop_steps(self, state: str) -> None:
+        for step in self.steps:
+            if step.state == "running":
+                step.state = state
+                self.changed[step.id] = step
+                if step.call:
+                    step.call.state = state
+                    self.changed[step.call.id] = step.call
+        self._calls.clear()
+        self._models.clear()
+
+    def _finished(self, event: events_pb2.RunEvent, time: int) -> None:
+        finished = event.finished
+        self._end_prose()
+        self._stop_steps("lost")
+        texts = [part.text.strip() for part in self.parts if isinstance(part, Prose) and part.kind == "text"]
+        if finished.output.strip() and finished.output.strip() not in texts:
+            self._add(Prose(self._id(event.sequence), "text", finished.output, ended=True))
+        self.state, self.ended_at = finished.outcome, time
+        self.reason, self.message = finished.reason, finished.message
+        self.input_tokens = finished.usage.input_tokens or self.input_tokens
+        self.output_tokens = finished.usage.output_tokens or self.output_tokens
+        self.changed["state"] = None

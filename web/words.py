@@ -1,0 +1,105 @@
+"""How values read on a page: sizes, times, money, states. Unknown is never shown as zero."""
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from signet.v1 import runs_pb2, usage_pb2
+
+
+class State(NamedTuple):
+    """How a state is shown: a word, a sign that needs no colour, and a tone for the style sheet."""
+
+    word: str
+    sign: str
+    tone: str
+
+
+STATES: dict[str, State] = {
+    "PENDING": State("Waiting", "○", "quiet"),
+    "RUNNING": State("Running", "◔", "live"),
+    "WAITING": State("Needs approval", "?", "warn"),
+    "SUCCEEDED": State("Sealed", "✓", "good"),
+    "FAILED": State("Failed", "✕", "bad"),
+    "CANCELLED": State("Stopped", "■", "quiet"),
+}
+
+FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
+
+
+def state_name(state: int) -> str:
+    """Give the name of a run's state without its prefix."""
+    return runs_pb2.RunState.Name(state).removeprefix("RUN_STATE_")
+
+
+def state(name: str) -> State:
+    """Give how a state is shown; one of a newer control is shown by its name."""
+    return STATES.get(name, State(name.title(), "·", "quiet"))
+
+
+_MILLISECOND = 1_000
+_SECOND = 1_000 * _MILLISECOND
+_MINUTE = 60 * _SECOND
+_HOUR = 60 * _MINUTE
+
+
+def duration(micros: int) -> str:
+    """Give a length of time: `640 µs`, `12 ms`, `3.4 s`, `2 min 05 s`, `1 h 04 min`."""
+    if micros < _MILLISECOND:
+        return f"{micros} µs"
+    if micros < _SECOND:
+        return f"{micros / _MILLISECOND:.0f} ms"
+    if micros < _MINUTE:
+        return f"{micros / _SECOND:.1f} s"
+    if micros < _HOUR:
+        return f"{micros // _MINUTE} min {micros % _MINUTE // _SECOND:02d} s"
+    return f"{micros // _HOUR} h {micros % _HOUR // _MINUTE:02d} min"
+
+
+def tokens(count: int) -> str:
+    """Give a count of tokens, thousands apart."""
+    return f"{count:,}".replace(",", "\u202f")
+
+
+def cost(usage: usage_pb2.Usage) -> str:
+    """Give a cost in dollars, or that it is not known."""
+    if not usage.HasField("cost_microusd"):
+        return "not priced"
+    dollars = usage.cost_microusd / 1_000_000
+    text = f"${dollars:.2f}" if dollars >= 1 or not dollars else f"${dollars:.6f}".rstrip("0")
+    return f"about {text}" if usage.estimated else text
+
+
+def moment(timestamp: Timestamp) -> datetime | None:
+    """Give a time of the wire, or nothing where it is not set."""
+    if not timestamp.seconds:
+        return None
+    return datetime.fromtimestamp(timestamp.seconds + timestamp.nanos / 1e9, UTC)
+
+
+def iso(time: datetime) -> str:
+    """Give a time for programs."""
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def utc(time: datetime) -> str:
+    """Give a time for people, before their browser puts it into their own zone."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def between(start: Timestamp, end: Timestamp) -> int | None:
+    """Give the microseconds from one time to another, or nothing where one is not set."""
+    if not start.seconds or not end.seconds:
+        return None
+    return (end.seconds - start.seconds) * 1_000_000 + (end.nanos - start.nanos) // 1_000
+
+
+def short(name: str) -> str:
+    """Give a resource's own name: `agents/assistant` becomes `assistant`."""
+    return name.partition("/")[2] or name
+
+
+def brief(digest: str) -> str:
+    """Give the first twelve characters of a digest."""
+    return digest[:12]
