@@ -17,7 +17,9 @@ OnEnd = Callable[[], None]
 
 
 class Channel:
-    """Owns `sock`. `on_message` gets each message and the fds that came with it (its own to close); `on_end` is called once, when
+    """One end, which owns `sock`.
+
+    `on_message` gets each message and the fds that came with it (its own to close); `on_end` is called once, when
     the other side is gone or sends nonsense, not after `close`.
     """
 
@@ -32,9 +34,10 @@ class Channel:
         self._loop.add_reader(sock.fileno(), self._read)
 
     def send(self, message: Mapping[str, Any], fds: Sequence[int] = ()) -> None:
-        """Send a message, or queue it (at most 1024; BufferError then) while the other side is busy. The fds are copied.
+        """Send a message, or queue it while the other side is busy. The fds are copied.
 
-        ConnectionError if the channel has ended, ValueError if the message is over wire.MESSAGE_BYTES.
+        Raises ConnectionError if the channel has ended, BufferError if 1024 messages wait, ValueError if the message
+        is over wire.MESSAGE_BYTES.
         """
         packet = wire.encode(message)
         if not self._open:
@@ -76,7 +79,7 @@ class Channel:
         self._loop.remove_writer(self._sock.fileno())
 
     def _read(self) -> bool:
-        """A bounded number of messages, so that one busy sandbox does not keep the loop from the others; whether more may wait."""
+        """Take a bounded number of messages, to leave the loop to others in between; True if more may wait."""
         for _ in range(_AT_ONCE):
             try:
                 received = wire.receive(self._sock)

@@ -1,4 +1,4 @@
-"""From a freshly cloned child of the zygote to pid 1 of a sandbox with every layer on. The order of the steps matters."""
+"""From a freshly cloned child of the zygote to pid 1 with every layer on. The order of the steps matters."""
 
 import os
 import signal
@@ -56,7 +56,7 @@ def _isolate(spec: Spec, control: socket.socket, host: Host) -> None:
     with _layer("user"):
         if host.as_root:
             os.setgroups([])
-            linux.unshare(linux.NEWUSER)
+            namespaces.own_user()
         _hand_out(control, listeners)
         if host.as_root:
             _become_nobody(control)
@@ -66,10 +66,11 @@ def _isolate(spec: Spec, control: socket.socket, host: Host) -> None:
         version = landlock.restrict(spec, runtime)
     with _layer("seccomp"):
         _filter()
+    with _layer("workspace"):
+        _recover_workspace()
     with _layer("probe"):
         report = probe(spec, Outside(host, version, _WITNESS))
         witness.close()
-    os.chdir(WORKSPACE)
     wire.send(control, {"op": "ready", "report": report.to_wire()})
 
 
@@ -97,7 +98,7 @@ def _open_network(spec: Spec) -> tuple[dict[str, socket.socket], socket.socket]:
 
 
 def _hand_out(control: socket.socket, listeners: Mapping[str, socket.socket]) -> None:
-    """Give the listeners to the launcher: a socket stays in the network namespace it was made in, whoever accepts on it."""
+    """Give the listeners to the launcher: a socket stays in the network it was made in, whoever accepts on it."""
     wire.send(control, {"op": "listening", "names": list(listeners)}, [sock.fileno() for sock in listeners.values()])
     for sock in listeners.values():
         sock.close()
@@ -128,6 +129,13 @@ def _filter() -> None:
         return  # the probe finds that it is absent, and the launcher decides
 
 
+def _recover_workspace() -> None:
+    """Undo a chmod by which an agent has locked itself out."""
+    found = Path(WORKSPACE).stat()
+    if found.st_uid == INSIDE_UID and found.st_mode & 0o700 != 0o700:  # noqa: PLR2004 - the owner's own bits
+        Path(WORKSPACE).chmod(0o700)
+
+
 def _environment(spec: Spec) -> dict[str, str]:
     path = ["/usr/local/bin", "/usr/bin", "/bin", *(f"{folder}/bin" for folder in runtime_folders())]
     base = {"PATH": ":".join(path), "HOME": WORKSPACE, "USER": "agent", "LANG": "C.UTF-8", "TMPDIR": "/tmp"}  # noqa: S108
@@ -139,7 +147,7 @@ def _layer(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SandboxUnavailable(f"{error.strerror or error}.", layer=name) from error
+        raise SandboxUnavailable(f"{error.strerror or error}.", layer=name, hint=namespaces.remedy()) from error
 
 
 def _tell(control: socket.socket, error: SandboxUnavailable) -> None:

@@ -1,4 +1,4 @@
-"""Running a preloaded function in a forked process, without exec: how runtimes, tools and sidecars start in milliseconds."""
+"""A preloaded function run in a forked process, without exec: so runtimes, tools and sidecars start in milliseconds."""
 
 import fcntl
 import os
@@ -17,25 +17,25 @@ SIGNALS_TO_RESET: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal
 
 
 def resolve(target: str) -> Callable[[], Any]:
-    """The function of `module:function`; LookupError if the module was not preloaded or has no such function."""
+    """Find the function of `module:function`; LookupError if the module was not preloaded or has no such function."""
     module, _, name = target.partition(":")
     if module not in sys.modules:
         raise LookupError(f"{module} was not preloaded.")
     function = getattr(sys.modules[module], name, None)
-    if not callable(function):
+    if function is None:
         raise LookupError(f"{module} has no function {name}.")
     return function  # type: ignore[no-any-return]  # a module's attribute: what it takes is seen when it is called
 
 
 def checked(fds: Mapping[int, int]) -> dict[int, int]:
-    """The wanted places (number: fd), if each is one that can be had; ValueError otherwise."""
+    """Give back the places (number: fd) if each can be had; ValueError otherwise."""
     if any(number not in PLACES for number in fds):
         raise ValueError(f"fds can be placed at 0 to {PLACES.stop - 1} only, not {sorted(fds)}.")
     return dict(fds)
 
 
 def lift(fds: Sequence[int]) -> list[int]:
-    """Copies of fds at high numbers, close-on-exec; the originals are closed."""
+    """Move fds to high numbers, close-on-exec; the originals are closed."""
     high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FIRST_HIGH_FD) for fd in fds]
     for fd in fds:
         os.close(fd)
@@ -43,8 +43,10 @@ def lift(fds: Sequence[int]) -> list[int]:
 
 
 def run(function: Callable[[], Any], *, places: Mapping[int, int], env: Mapping[str, str], name: str) -> NoReturn:
-    """Turn this freshly forked process into one that runs `function`: own session, `places` (number: high fd) and nothing
-    else open, default signals, its own environment. Never returns.
+    """Turn this freshly forked process into one that runs `function`, and end it with what that returns.
+
+    It has a session of its own, `places` (number: high fd) besides 0, 1 and 2 and nothing else open, default signals
+    and the environment `env`. Never returns.
     """
     code = 1
     try:

@@ -6,7 +6,8 @@ from typing import Any, Self
 class SandboxUnavailable(Exception):
     """A sandbox cannot be opened, or the one asked for is gone.
 
-    `reason` says what was wrong, `layer` which part of the isolation it concerns, `hint` what the operator can do ("" if unknown).
+    `reason` says what was wrong, `layer` which part of the isolation it concerns, `hint` what the operator can do (""
+    if nothing is known).
     """
 
     def __init__(self, reason: str, *, layer: str, hint: str = "") -> None:
@@ -16,10 +17,10 @@ class SandboxUnavailable(Exception):
         self.hint = hint
 
     def to_wire(self) -> dict[str, Any]:
-        """The message which carries this error over a control socket."""
+        """Write the message which carries this error over a control socket."""
         return {"op": "failed", "reason": self.reason, "layer": self.layer, "hint": self.hint}
 
     @classmethod
     def from_wire(cls, message: dict[str, Any]) -> Self:
-        """The error that `to_wire` wrote."""
+        """Read the error that `to_wire` wrote."""
         return cls(str(message["reason"]), layer=str(message["layer"]), hint=str(message.get("hint", "")))

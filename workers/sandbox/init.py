@@ -1,5 +1,6 @@
 """Pid 1 of a sandbox: starts processes as asked, reports how they ended, reaps orphans, and dies with its launcher."""
 
+import contextlib
 import errno
 import os
 import select
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from workers.sandbox import entry, wire
-from workers.sandbox.spec import WORKSPACE
 
 _SPAWN_ATTEMPTS: Final = {errno.ENOENT, errno.EACCES, errno.ENOTDIR}
 
@@ -61,16 +61,16 @@ class Init:
         try:
             os.chdir(message["cwd"])
             pid = self._fork(message, places) if "entry" in message else self._spawn(message, places)
-        except LookupError as error:
-            self._send({"op": "refused", "id": message["id"], "reason": str(error), "errno": None})
         except OSError as error:
             refusal = {"reason": error.strerror, "errno": error.errno, "file": error.filename}
             self._send({"op": "refused", "id": message["id"], **refusal})
+        except (LookupError, TypeError, ValueError) as error:
+            self._send({"op": "refused", "id": message["id"], "reason": str(error), "errno": None})
         else:
             self._running[pid] = message["id"]
             self._send({"op": "started", "id": message["id"], "pid": pid})
         finally:
-            os.chdir(WORKSPACE)
+            os.chdir("/")
             for fd in fds:
                 os.close(fd)
 
@@ -82,7 +82,7 @@ class Init:
         return pid
 
     def _spawn(self, message: dict[str, Any], places: Mapping[int, int]) -> int:
-        """By posix_spawn, which shares memory until the exec, so that a command costs no copy of Python's page tables."""
+        """Run a program by posix_spawn: it shares memory until the exec, so no page tables of Python are copied."""
         argv: list[str] = message["argv"]
         env = {**self._env, **message["env"]}
         actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in places.items()]
@@ -108,28 +108,27 @@ class Init:
     def _signal(self, identity: int, number: int) -> None:
         for pid, running in self._running.items():
             if running == identity:
-                os.killpg(pid, number)
+                try:
+                    os.killpg(pid, number)
+                except ProcessLookupError:  # so young that it has no group yet
+                    os.kill(pid, number)
 
     def _clear(self, identity: int) -> None:
         """Kill every process but this one and wait until they are gone."""
-        while True:
-            try:
-                os.kill(-1, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-            if self._reap(0):
-                break
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+        self._reap(0)
         self._send({"op": "cleared", "id": identity})
 
-    def _reap(self, flags: int) -> bool:
-        """Collect the dead; True when no child is left."""
+    def _reap(self, flags: int) -> None:
+        """Collect the dead, orphans too, until none is left (with WNOHANG: none that is dead)."""
         while True:
             try:
                 pid, status = os.waitpid(-1, flags)
             except ChildProcessError:
-                return True
+                return
             if pid == 0:
-                return False
+                return
             if (identity := self._running.pop(pid, None)) is not None:
                 self._send({"op": "exited", "id": identity, "code": os.waitstatus_to_exitcode(status)})
 

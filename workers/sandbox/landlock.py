@@ -37,7 +37,7 @@ _NET_PORT: Final = 2
 
 
 def abi() -> int:
-    """The version of the kernel's Landlock; 0 if it has none or it is switched off."""
+    """Ask for the version of the kernel's Landlock; 0 if it has none or it is switched off."""
     try:
         return linux.call("landlock_create_ruleset", None, 0, _VERSION)
     except OSError:

@@ -23,15 +23,19 @@ _START_SECONDS: Final = 30.0
 _OPEN_SECONDS: Final = 10.0
 _END_SECONDS: Final = 10.0
 _SOURCES: Final = Path(__file__).parents[2]
-# By -c and not -m, so that it also runs from a checkout which is not installed; -I: nothing of the worker's environment, folder
-# or home directory decides what is imported.
+# By -c and not -m, so that it also runs from a checkout which is not installed; -I so that nothing in the worker's
+# environment, folder or home decides what is imported.
 _BOOT: Final = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); from workers.sandbox.zygote import main; main(sys.argv[1:])"
 )
 
 
 class Launcher:
-    """One zygote and everything forked from it. When the zygote is gone (`wait` returns) so are its sandboxes; start another."""
+    """One zygote and everything forked from it.
+
+    When the zygote is gone (`wait` returns) so are its sandboxes: start another. It is gone, too, with the thread that
+    started it.
+    """
 
     def __init__(self, zygote: asyncio.subprocess.Process, control: socket.socket) -> None:
         self._zygote = zygote
@@ -49,8 +53,10 @@ class Launcher:
     async def start(
         cls, preload: Sequence[str] = (), *, env: Mapping[str, str] | None = None, python: str = sys.executable
     ) -> Self:
-        """Start the zygote, which imports the modules of `preload`. `env` is all that sidecars find in their environment besides
-        PATH and LANG. SandboxUnavailable if Python cannot be started or a module cannot be imported.
+        """Start the zygote, which imports the modules of `preload`.
+
+        `env` is all that sidecars find in their environment besides PATH and LANG: no secrets. SandboxUnavailable if
+        Python cannot be started or a module cannot be imported.
         """
         ours, theirs = wire.pair()
         argv = [python, "-I", "-c", _BOOT, str(_SOURCES), str(theirs.fileno()), str(os.getpid()), *preload]
@@ -119,8 +125,10 @@ class Launcher:
     async def sidecar(
         self, target: str, *, fds: Mapping[int, int] | None = None, env: Mapping[str, str] | None = None
     ) -> Process:
-        """Fork a sidecar, `module:function` of a preloaded module, in the host's namespaces with those fds and no others but
-        standard error. Its signals go to it alone.
+        """Fork a sidecar, `module:function` of a preloaded module, in the host's namespaces.
+
+        It has a session of its own, those fds (number there: fd here, which stays the caller's) and standard error.
+        Its signals go to it alone. SandboxUnavailable if it cannot be forked.
         """
         places = entry.checked(fds or {})
         message = {"op": "sidecar", "entry": Entry(target).target, "places": list(places), "env": dict(env or {})}
@@ -142,11 +150,13 @@ class Launcher:
             await asyncio.wait(deaths, timeout=_END_SECONDS)
         for sandbox in list(self._sandboxes):
             await sandbox.aclose()
-        self._channel.close()
+        self._channel.close()  # which ends it
         self._lost()
-        with contextlib.suppress(ProcessLookupError):
+        try:
+            async with asyncio.timeout(_END_SECONDS):
+                await self._zygote.wait()
+        except TimeoutError:
             self._zygote.kill()
-        async with asyncio.timeout(_END_SECONDS):
             await self._zygote.wait()
 
     async def __aenter__(self) -> Self:
@@ -156,7 +166,8 @@ class Launcher:
         await self.aclose()
 
     async def _greet(self, python: str) -> None:
-        await asyncio.wait([self._hello, self._ended], return_when=asyncio.FIRST_COMPLETED)
+        both: list[asyncio.Future[Any]] = [self._hello, self._ended]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         if not self._hello.done():
             code = await self._zygote.wait()
             raise SandboxUnavailable(
@@ -168,7 +179,7 @@ class Launcher:
         self._as_root = hello["as_root"]
 
     async def _fork(self, message: Mapping[str, Any], fds: Sequence[int]) -> tuple[int, asyncio.Future[int]]:
-        """The pid of a new child of the zygote, and the future of its exit code."""
+        """Have the zygote fork; the pid of its child and the future of that one's exit code."""
         number = next(self._numbers)
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
@@ -207,7 +218,7 @@ class Launcher:
                 self._channel.send({"op": "signal", "pid": pid, "signal": int(number)})
 
     def _lost(self) -> None:
-        """The zygote is gone, and the kernel kills what it forked."""
+        """Settle everything: the zygote is gone, and the kernel kills what it forked."""
         if self._ended.done():
             return
         self._ended.set_result(None)
@@ -232,8 +243,9 @@ def _prepare(spec: Spec) -> None:
 
 
 def _unreadable(python: str) -> str:
-    """What to do if this user cannot read the Python that is to be forked, or the sources it runs."""
+    """Say what to do if this user cannot read the Python that is to be forked, or the sources it runs."""
     for path in (Path(python), Path(sys.base_prefix), _SOURCES / "workers"):
         if not os.access(path, os.R_OK | os.X_OK):
-            return f"uid {os.geteuid()} cannot read {path}: use a Python that every user can read, such as /usr/bin/python3."
+            who = f"uid {os.geteuid()} cannot read {path}"
+            return f"{who}: use a Python and a checkout that this user can read, such as /usr/bin/python3."
     return ""

@@ -10,9 +10,10 @@ _QUEUE_BYTES: Final = 1 << 18
 
 
 def table(limits: Limits) -> dict[int, int]:
-    """Each kernel limit and its value (soft and hard are the same, so nobody inside can raise it)."""
+    """List each kernel limit and its value (soft and hard are the same, so nobody inside can raise it)."""
     return {
-        resource.RLIMIT_CORE: 0,
+        # One byte, not none: only that also keeps the kernel from piping a core to a handler which is the host's root.
+        resource.RLIMIT_CORE: 1,
         resource.RLIMIT_NPROC: limits.processes,
         resource.RLIMIT_NOFILE: limits.open_files,
         resource.RLIMIT_AS: limits.address_space_bytes,

@@ -42,7 +42,7 @@ _held.syscall.restype = ctypes.c_long
 
 
 def call(name: str, *arguments: int | bytes | None) -> int:
-    """A raw system call by its name."""
+    """Make a raw system call by its name."""
     number = machine().number(name)
     if number is None:
         raise OSError(38, f"{name}: no such call on this machine")
@@ -74,7 +74,7 @@ def unshare(flags: int) -> None:
 
 
 def prctl(option: int, first: int | bytes = 0, second: int | bytes = 0) -> int:
-    """prctl(2) with at most two arguments; the others are zero, as the newer options demand."""
+    """Call prctl with at most two arguments; the others are zero, as the newer options demand."""
     zero = ctypes.c_ulong(0)
     return _checked(_libc.prctl(option, _word(first), _word(second), zero, zero), "prctl")
 

@@ -1,7 +1,8 @@
-"""The sandbox's file system: a read-only view of the host's programs, a fresh proc and a minimal dev, one writable folder.
+"""The sandbox's file system: the host's programs read-only, a fresh proc, a minimal dev, one writable folder.
 
-Whatever is shown is first opened as a detached copy of its mount (open_tree) and only then put in place, so the new root may
-be mounted over any folder of the host, no folder has to be made for it, and nothing is left to clean up after a crash.
+Whatever is shown is first opened as a detached copy of its mount (open_tree) and only then put in place. So the new
+root may be mounted over any folder of the host, none has to be made for it, and nothing is left to clean up after a
+crash.
 """
 
 import os
@@ -69,9 +70,9 @@ def build(spec: Spec, runtime: Sequence[Path]) -> None:
     os.chdir(NEWROOT)
     for folder in _FOLDERS:
         Path(folder).mkdir(exist_ok=True)
+    _fresh(spec)
     for tree in trees:
         _attach(tree)
-    _fresh(spec)
     for name, text in _FILES.items():
         Path(name).write_text(text)
     for name, target in {**_LINKS, **_merged_links()}.items():
@@ -114,7 +115,7 @@ def _attach(tree: _Tree) -> None:
 
 
 def _fresh(spec: Spec) -> None:
-    """What belongs to this sandbox alone."""
+    """Mount what belongs to this sandbox alone."""
     _mount("proc", "proc", "proc", NOSUID | NODEV | NOEXEC)
     _mount("tmpfs", "tmp", "tmpfs", NOSUID | NODEV, _bounded(spec.limits.tmp_bytes))
     _mount("tmpfs", "dev/shm", "tmpfs", NOSUID | NODEV | NOEXEC, _bounded(spec.limits.shm_bytes))

@@ -16,21 +16,18 @@ ALL_BUT_USER: Final = linux.NEWNS | linux.NEWPID | linux.NEWNET | linux.NEWIPC |
 _CAP_SYS_ADMIN: Final = 21
 _CAP_SETUID: Final = 7
 _KNOBS: Final = (
-    # path below /proc/sys, the value that forbids, what to do
-    ("user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=15000"),
-    ("kernel/unprivileged_userns_clone", "0", "sysctl -w kernel.unprivileged_userns_clone=1"),
-    (
-        "kernel/apparmor_restrict_unprivileged_userns",
-        "1",
-        "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile with `userns,` for this Python",
-    ),
+    # path below /proc/sys, the value that forbids, the one that allows
+    *((f"user/max_{name}_namespaces", "0", "15000") for name in NAMES),
+    ("kernel/unprivileged_userns_clone", "0", "1"),
+    ("kernel/apparmor_restrict_unprivileged_userns", "1", "0"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """Where sandboxes are launched from: the user, the namespaces, and whether that user is a root that can make namespaces
-    without a user namespace first.
+    """Where sandboxes are launched from.
+
+    `as_root`: the user is a root who can make the other namespaces without a user namespace first.
     """
 
     uid: int
@@ -40,25 +37,27 @@ class Host:
 
     @classmethod
     def here(cls) -> Self:
-        """What this process sees."""
+        """Look around in this process."""
         needed = 1 << _CAP_SYS_ADMIN | 1 << _CAP_SETUID
         as_root = os.geteuid() == 0 and capabilities()["CapEff"] & needed == needed
         return cls(os.geteuid(), os.getegid(), as_root, identities())
 
 
 def capabilities() -> dict[str, int]:
-    """The five capability sets of this process, as masks (CapInh, CapPrm, CapEff, CapBnd, CapAmb)."""
+    """Read the five capability sets of this process, as masks (CapInh, CapPrm, CapEff, CapBnd, CapAmb)."""
     lines = (line.split(":") for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("Cap"))
     return {name: int(mask, 16) for name, mask in lines}
 
 
 def identities() -> dict[str, str]:
-    """The identity of each namespace this process is in, such as `net:[4026531840]`."""
+    """Read the identity of each namespace this process is in, such as `net:[4026531840]`."""
     return {name: str(Path("/proc/self/ns", name).readlink()) for name in NAMES}
 
 
 def create(*, as_root: bool) -> int:
-    """Fork into new namespaces: 0 in the child, else its pid. As root the user namespace is left for later, so that mounts
+    """Fork into new namespaces: 0 in the child, else its pid.
+
+    As root the user namespace is left for later, so that mounts
     can show what only root may read, and the network belongs to the host's root and not to the sandbox's user.
     """
     try:
@@ -79,19 +78,33 @@ def map_user(pid: int | str, host_uid: int, host_gid: int) -> None:
     Path(folder, "uid_map").write_text(f"{INSIDE_UID} {host_uid} 1\n")
 
 
-def explain(error: OSError) -> SandboxUnavailable:
-    """Why the kernel refused, naming the setting to change where one of the known ones is to blame."""
-    reason = f"the kernel refused new namespaces ({errno.errorcode.get(error.errno or 0, '?')})."
-    for knob, forbids, remedy in _KNOBS:
+def own_user() -> None:
+    """Move this process into a new user namespace, in which it is nobody until `map_user`."""
+    try:
+        linux.unshare(linux.NEWUSER)
+    except OSError as error:
+        raise explain(error) from error
+
+
+def remedy() -> str:
+    """Name the setting of this host that forbids namespaces and how to change it; "" if no known one does."""
+    for knob, forbids, allows in _KNOBS:
         path = Path("/proc/sys", knob)
         if path.exists() and path.read_text().strip() == forbids:
             setting = knob.replace("/", ".")
-            return SandboxUnavailable(
-                f"{reason[:-1]}: {setting} is {forbids}.", layer="namespaces", hint=f"As root: {remedy}"
-            )
-    return SandboxUnavailable(
-        reason,
-        layer="namespaces",
-        hint="Inside a container its seccomp or AppArmor profile forbids them: allow unshare and clone with CLONE_NEWUSER "
-        "(sysctl user.max_user_namespaces is not the cause).",
-    )
+            return f"{setting} is {forbids}; as root: sysctl -w {setting}={allows}"
+    return ""
+
+
+def explain(error: OSError) -> SandboxUnavailable:
+    """Say why the kernel refused namespaces, naming the setting to change where one of the known ones is to blame."""
+    hint = remedy()
+    if not hint and error.errno == errno.ENOSPC:
+        hint = "All that are allowed are in use: raise sysctl user.max_user_namespaces and the other user.max_*."
+    elif not hint:
+        hint = (
+            "Inside a container, its seccomp or AppArmor profile has to allow clone and unshare with CLONE_NEWUSER; on a "
+            "host, look at the sysctls user.max_user_namespaces and kernel.unprivileged_userns_clone."
+        )
+    code = errno.errorcode.get(error.errno or 0, "unknown error")
+    return SandboxUnavailable(f"the kernel refused new namespaces ({code}).", layer="namespaces", hint=hint)

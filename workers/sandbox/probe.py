@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -26,8 +27,10 @@ _DISCARD: Final = 9
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What the probe compares with: the host, the Landlock version in force and the name of an abstract socket which listens in
-    this network namespace but was made before Landlock.
+    """What the probe compares with.
+
+    The host, the Landlock version in force, and the name of an abstract socket which listens in this network namespace
+    but was made before Landlock.
     """
 
     host: namespaces.Host
@@ -59,12 +62,9 @@ def probe(spec: Spec, outside: Outside) -> Report:
 
 def _user(spec: Spec, outside: Outside) -> Layer:
     inside, host, count = map(int, Path("/proc/self/uid_map").read_text().split())
-    mapped = (
-        (inside, count) == (INSIDE_UID, 1)
-        and os.getresuid() == (INSIDE_UID,) * 3
-        and os.getgroups() in ([], [INSIDE_UID])
-    )
-    own = not outside.host.as_root or host == spec.host_uid
+    mapped = (inside, count) == (INSIDE_UID, 1) and os.getresuid() == (INSIDE_UID,) * 3
+    # An ordinary user cannot give up groups; root has.
+    own = not outside.host.as_root or (host == spec.host_uid and not os.getgroups())
     detail = f"uid {inside} here is uid {host} of the host" + (
         "" if outside.host.as_root else ", which is the worker's own"
     )
@@ -82,13 +82,11 @@ def _namespaces(outside: Outside) -> Layer:
 
 
 def _filesystem() -> Layer:
-    writable = [
-        line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines() if "rw" in _options(line)
-    ]
+    mounts = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    writable = [fields[4] for fields in mounts if "rw" in fields[5].split(",")]
     strange = [target for target in writable if not target.startswith(_OWN_MOUNTS)]
-    made = [
-        folder for folder in ("/", "/usr", "/etc", "/dev") if not _refused(lambda at=folder: _create(at), _KEEPS_OUT)
-    ]
+    places = ("/", "/usr", "/etc", "/dev")
+    made = [folder for folder in places if not _refused(partial(_create, folder), _KEEPS_OUT)]
     if strange or made:
         return Layer("filesystem", "absent", f"writable: {', '.join([*strange, *made])}")
     return Layer("filesystem", "enforced", f"the system is read-only, {len(writable)} mounts of its own are writable")
@@ -108,7 +106,7 @@ def _workspace() -> Layer:
 
 def _network() -> Layer:
     names = [name for _, name in socket.if_nameindex()]
-    reached = [address for family, address in _OUTSIDE if not _refused(lambda f=family, a=address: _route(f, a))]
+    reached = [address for family, address in _OUTSIDE if not _refused(partial(_route, family, address))]
     if names != ["lo"] or reached:
         return Layer("network", "absent", f"interfaces {', '.join(names)}; route to {', '.join(reached) or 'nowhere'}")
     return Layer("network", "enforced", "only lo, no route out")
@@ -175,10 +173,6 @@ def _refused(attempt: Callable[[], object], expected: set[int] | None = None) ->
 def _status() -> dict[str, str]:
     pairs = (line.partition(":") for line in Path("/proc/self/status").read_text().splitlines())
     return {name: value.strip() for name, _, value in pairs}
-
-
-def _options(line: str) -> list[str]:
-    return line.split()[5].split(",")
 
 
 def _create(folder: str) -> None:

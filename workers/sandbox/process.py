@@ -1,6 +1,7 @@
 """A process that was started in a sandbox, or a sidecar beside it."""
 
 import asyncio
+import signal
 from collections.abc import Callable
 
 
@@ -22,11 +23,15 @@ class Process:
         return await asyncio.shield(self._code)
 
     async def signal(self, number: int) -> None:
-        """Send a signal to its whole process group (to a sidecar alone). Nothing happens if it has ended already."""
+        """Send a signal to its whole process group (to a sidecar alone). Nothing happens if it has ended already.
+
+        ValueError if there is no such signal.
+        """
+        number = signal.Signals(number)
         if not self._code.done():
             self._kill(number)
 
     def ended(self, code: int) -> None:
-        """Called by the owner of its control socket, once it knows."""
+        """Take the exit code, from the owner of the control socket."""
         if not self._code.done():
             self._code.set_result(code)

@@ -9,8 +9,10 @@ State = Literal["enforced", "partial", "absent"]
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer of isolation: `enforced` held against what the probe tried, `partial` is all this kernel can do, `absent` did
-    not hold. `detail` says what was seen; `hint` how to mend it.
+    """One layer of isolation.
+
+    `enforced` held against what the probe tried, `partial` is all this kernel can do, `absent` did
+    not hold. `detail` says what was seen, `hint` how to mend it.
     """
 
     name: str
@@ -26,21 +28,21 @@ class Report:
     layers: tuple[Layer, ...]
 
     def layer(self, name: str) -> Layer:
-        """The layer of that name; KeyError if the probe knows none."""
+        """Find the layer of that name; KeyError if the probe knows none."""
         for layer in self.layers:
             if layer.name == name:
                 return layer
         raise KeyError(name)
 
     def missing(self, best_effort: frozenset[str] = frozenset()) -> tuple[Layer, ...]:
-        """The layers that do not hold and that nobody agreed to go without."""
+        """List the layers that do not hold and that nobody agreed to go without."""
         return tuple(layer for layer in self.layers if layer.state == "absent" and layer.name not in best_effort)
 
     def to_wire(self) -> list[dict[str, Any]]:
-        """This report as JSON values."""
+        """Write this report as JSON values."""
         return [asdict(layer) for layer in self.layers]
 
     @classmethod
     def from_wire(cls, layers: Sequence[dict[str, Any]]) -> Self:
-        """The report that `to_wire` wrote."""
+        """Read the report that `to_wire` wrote."""
         return cls(tuple(Layer(**layer) for layer in layers))

@@ -1,6 +1,7 @@
 """An open sandbox: processes are started in it, cleared from it, and die with it."""
 
 import asyncio
+import errno
 import itertools
 import signal
 import socket
@@ -20,8 +21,10 @@ _END_SECONDS: Final = 10.0
 
 
 class Sandbox:
-    """One sandbox. `name` is its host name, `pid` its pid 1 as the host numbers it, `report` what the probe saw, `listeners` the
-    sockets that listen inside and are accepted outside (the sandbox closes them). Made by `Launcher.open` only.
+    """One sandbox, made by `Launcher.open` only.
+
+    `name` is its host name, `pid` its pid 1 as the host numbers it, `report` what the probe saw, `listeners` the
+    sockets that listen inside and are accepted outside (non-blocking; the sandbox closes them).
 
     Not for use by several event loops; methods may be called concurrently by tasks of one.
     """
@@ -69,11 +72,14 @@ class Sandbox:
         env: Mapping[str, str] | None = None,
         cwd: str = WORKSPACE,
     ) -> Process:
-        """Start a process in a session of its own, with `fds` (number inside: fd here, which stays the caller's) and no others;
-        of 0, 1 and 2 what is not given is /dev/null. `env` is added to the sandbox's.
+        """Start a process in a session of its own, with `env` added to the sandbox's.
 
-        Raises FileNotFoundError, PermissionError or another OSError if the program cannot be started, ValueError if the request
-        is too large (128 KiB, 32 fds, numbers 0 to 31), SandboxUnavailable if the sandbox is gone or does not answer.
+        It has `fds` (number inside: fd here, which stays the caller's) and no others; of 0, 1 and 2 what is not given
+        is /dev/null.
+
+        Raises FileNotFoundError, PermissionError or another OSError if the program cannot be started, ValueError if
+        the request is too large (128 KiB, 32 fds, numbers 0 to 31), SandboxUnavailable if the sandbox is gone or does
+        not answer.
         """
         places = entry.checked(fds or {})
         message = {"op": "start", "places": list(places), "env": dict(env or {}), "cwd": cwd}
@@ -89,7 +95,7 @@ class Sandbox:
         return process
 
     async def clear(self) -> None:
-        """Kill every process but pid 1 and wait until they are gone; SandboxUnavailable if that takes over ten seconds."""
+        """Kill every process but pid 1 and wait until they are gone; SandboxUnavailable after ten seconds."""
         number = next(self._numbers)
         try:
             async with asyncio.timeout(_CLEAR_SECONDS):
@@ -209,6 +215,9 @@ class Sandbox:
 def _refusal(message: dict[str, Any]) -> Exception:
     if message["errno"] is None:
         return ValueError(message["reason"])
+    if message["errno"] == errno.EAGAIN:
+        reason = "the sandbox has as many processes as it may."
+        return SandboxUnavailable(reason, layer="limits", hint="Clear it, or raise limits.processes.")
     return OSError(message["errno"], message["reason"], message["file"])
 
 

@@ -1,4 +1,4 @@
-"""The seccomp filter: everything is allowed but a written list. `program` is pure; `install` puts it in force for good."""
+"""The seccomp filter: all is allowed but a written list. `program` is pure; `install` puts it in force for good."""
 
 import ctypes
 import errno
@@ -10,28 +10,19 @@ from typing import Final
 from workers.sandbox import linux
 from workers.sandbox.syscalls import Machine, machine
 
-# What a program in a sandbox has no business with: other processes' memory, the host's clock, kernel, keys and mounts, and
-# the parts of the kernel with the largest attack surface.
+# What a program in a sandbox has no business with: other processes' memory, the host's clock, kernel, keys and mounts,
+# and the parts of the kernel with the largest attack surface.
 DENIED: Final = (
-    *("ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "kcmp", "pidfd_getfd"),
-    *("bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register", "memfd_secret"),
-    *("mount", "umount2", "pivot_root", "move_mount", "open_tree", "open_tree_attr", "fsopen", "fsconfig", "fsmount"),
-    *(
-        "fspick",
-        "mount_setattr",
-        "setns",
-        "unshare",
-        "chroot",
-        "name_to_handle_at",
-        "open_by_handle_at",
-        "fanotify_init",
-    ),
-    *("keyctl", "add_key", "request_key", "lsm_set_self_attr", "quotactl", "quotactl_fd", "swapon", "swapoff", "acct"),
-    *("kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module", "create_module", "query_module"),
-    *("get_kernel_syms", "reboot", "syslog", "lookup_dcookie", "nfsservctl", "vhangup", "sethostname", "setdomainname"),
-    *("settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "personality", "iopl", "ioperm", "modify_ldt"),
+    *("ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "kcmp", "pidfd_getfd", "memfd_secret"),
+    *("bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register"),
+    *("mount", "umount2", "pivot_root", "move_mount", "open_tree", "open_tree_attr", "mount_setattr", "chroot"),
+    *("fsopen", "fsconfig", "fsmount", "fspick", "name_to_handle_at", "open_by_handle_at", "fanotify_init"),
+    *("setns", "unshare", "sethostname", "setdomainname", "personality", "vhangup", "lsm_set_self_attr"),
+    *("keyctl", "add_key", "request_key", "quotactl", "quotactl_fd", "swapon", "swapoff", "acct", "reboot", "syslog"),
+    *("kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module", "create_module"),
+    *("query_module", "get_kernel_syms", "lookup_dcookie", "nfsservctl", "uselib", "ustat", "sysfs", "_sysctl"),
+    *("settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "iopl", "ioperm", "modify_ldt"),
     *("mbind", "set_mempolicy", "set_mempolicy_home_node", "get_mempolicy", "migrate_pages", "move_pages"),
-    *("uselib", "ustat", "sysfs", "_sysctl"),
 )
 NAMESPACE_FLAGS: Final = (
     linux.NEWNS
@@ -58,7 +49,7 @@ _FILTER_MODE: Final = 2
 
 
 def program(target: Machine) -> bytes:
-    """The filter of a machine, as an array of struct sock_filter."""
+    """Assemble the filter of a machine, as an array of struct sock_filter."""
     code = [*_load(_ARCH), *_unless_equal(target.audit, _KILL), *_load(_NUMBER)]
     if target.x32:
         code += [_op(_JGE, _X32_BIT, 0, 1), _op(_RET, _KILL)]

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 INSIDE_UID = 1000
 WORKSPACE = "/workspace"
-# The layers a host may lack without the sandbox losing its walls: the namespaces and the dropped capabilities still stand.
+# The layers a host may lack: the namespaces and the dropped capabilities still stand without them.
 TOLERABLE = frozenset({"landlock", "seccomp"})
 LEAST_OPEN_FILES = 128
 
@@ -41,11 +41,13 @@ class Limits:
 class Spec:
     """One sandbox.
 
-    `name` is its host name inside (letters, digits, dashes). `workspace` is a folder of the host, absolute, writable inside
-    as /workspace; made if missing. `host_uid` is the uid outside that owns its files: needed when the launcher runs as root
-    (one for each sandbox or agent, 1000 or more), ignored otherwise. `listeners` are TCP addresses opened inside and accepted
-    outside. `bind_ports` are ports a process inside may listen on. `read_only` are more folders shown read-only at the
-    same path. `best_effort` names layers (of landlock, seccomp) the operator agrees to go without where the kernel lacks them.
+    `name` is its host name inside (a-z, 0-9, dashes). `workspace` is a folder of the host, absolute, writable inside
+    as /workspace; made if missing. `host_uid` is the uid outside that owns its files: needed when the launcher runs as
+    root (one for each agent, 1000 or more), ignored otherwise. `listeners` are TCP addresses opened inside and
+    accepted outside; these ports alone can be connected to. `bind_ports` are ports a process inside may listen on and
+    connect to. `read_only` are more folders shown read-only at the same path. `env` is added to what every process
+    finds in its environment. `best_effort` names layers (landlock, seccomp) the operator agrees to go without where
+    the kernel lacks them.
     """
 
     name: str
@@ -76,7 +78,7 @@ class Spec:
             raise ValueError(f"best_effort may name {sorted(TOLERABLE)} only, not {sorted(strange)}.")
 
     def to_wire(self) -> dict[str, Any]:
-        """This spec as JSON values."""
+        """Write this spec as JSON values."""
         return {
             "name": self.name,
             "workspace": str(self.workspace),
@@ -91,7 +93,7 @@ class Spec:
 
     @classmethod
     def from_wire(cls, message: Mapping[str, Any]) -> Self:
-        """The spec that `to_wire` wrote."""
+        """Read the spec that `to_wire` wrote."""
         return cls(
             name=message["name"],
             workspace=Path(message["workspace"]),
@@ -107,7 +109,9 @@ class Spec:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A preloaded function, `module:function`, called with no arguments in a fork of the sandbox's pid 1. What it returns is
+    """A preloaded function, `module:function`, called with no arguments in a fork of the sandbox's pid 1.
+
+    What it returns is
     the exit code (None is 0); an exception is printed to its stderr and is exit code 1.
     """
 

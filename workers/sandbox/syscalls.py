@@ -102,7 +102,7 @@ class Machine:
     x32: bool
 
     def number(self, name: str) -> int | None:
-        """The number of a system call, None if this machine has no such call; KeyError for a name not in the table."""
+        """Look up a system call: None if this machine has no such call; KeyError for a name not in the table."""
         return _NUMBERS[name][self.column]
 
 
@@ -111,7 +111,7 @@ AARCH64 = Machine("aarch64", 0xC00000B7, 1, x32=False)
 
 
 def machine() -> Machine:
-    """The machine this process runs on; SandboxUnavailable on any other than the two."""
+    """Find the machine this process runs on; SandboxUnavailable on any other than the two."""
     name = os.uname().machine
     for known in (X86_64, AARCH64):
         if known.name == name and struct.calcsize("P") == 8:  # noqa: PLR2004 - eight bytes: a 32-bit Python has other numbers

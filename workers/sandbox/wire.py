@@ -17,12 +17,12 @@ class WireError(Exception):
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
-    """Two connected ends, close-on-exec."""
+    """Make two connected ends, close-on-exec."""
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
 def encode(message: Mapping[str, Any]) -> bytes:
-    """The packet of a message; ValueError if it is over MESSAGE_BYTES."""
+    """Make the packet of a message; ValueError if it is over MESSAGE_BYTES."""
     packet = json.dumps(message, separators=(",", ":")).encode()
     if len(packet) > MESSAGE_BYTES:
         raise ValueError(
@@ -43,7 +43,7 @@ def send_packet(sock: socket.socket, packet: bytes, fds: Sequence[int]) -> None:
 
 
 def receive(sock: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
-    """The next message and its fds (close-on-exec, the caller's to close), or None when the other side is gone."""
+    """Take the next message and its fds (close-on-exec, the caller's to close); None when the other side is gone."""
     try:
         packet, ancillary, flags, _ = sock.recvmsg(MESSAGE_BYTES, socket.CMSG_SPACE(4 * FDS), socket.MSG_CMSG_CLOEXEC)
     except ConnectionResetError:
@@ -52,16 +52,20 @@ def receive(sock: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     if not packet:
         return None
     try:
-        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
-            raise WireError("a message was cut short.")
-        message = json.loads(packet)
-        if not isinstance(message, dict):
-            raise WireError("a message was no object.")
-    except (ValueError, WireError) as error:
+        return _decode(packet, flags), fds
+    except ValueError as error:
         for fd in fds:
             os.close(fd)
         raise WireError(str(error)) from error
-    return message, fds
+
+
+def _decode(packet: bytes, flags: int) -> dict[str, Any]:
+    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+        raise ValueError("a message was cut short.")
+    message = json.loads(packet)
+    if not isinstance(message, dict):
+        raise ValueError("a message was no object.")  # noqa: TRY004 - nonsense from outside, not a wrong call
+    return message
 
 
 def _rights(ancillary: Sequence[tuple[int, int, bytes]]) -> list[int]:

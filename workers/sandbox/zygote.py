@@ -1,14 +1,16 @@
-"""The process that sandboxes and sidecars are forked from: exec'd fresh, one thread, no secrets, what they need imported.
+"""The process that sandboxes and sidecars are forked from: exec'd fresh, one thread, no secrets, all imports done.
 
     python -m workers.sandbox.zygote CONTROL_FD PARENT_PID MODULE…
 
-It speaks on a SOCK_SEQPACKET socket. In: `sandbox` {id, spec} with the sandbox's control socket, `sidecar` {id, entry, env, places}
-with fds, `signal` {pid, signal}. Out: `hello` {as_root}, `forked` {id, pid}, `failed` {id, reason, layer, hint}, `exited` {pid, code}.
+On the control socket come `sandbox` {id, spec} with the sandbox's own control socket, `sidecar` {id, entry, env,
+places} with its fds, and `signal` {pid, signal}. Out go `hello` {as_root}, `forked` {id, pid}, `failed` {id, reason,
+layer, hint} and `exited` {pid, code}.
 """
 
 import gc
 import importlib
 import os
+import resource
 import select
 import signal
 import socket
@@ -112,6 +114,8 @@ def main(arguments: Sequence[str]) -> None:
     if os.getppid() != int(arguments[1]):
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a sandbox costs one descriptor here
     try:
         for module in arguments[2:]:
             importlib.import_module(module)
