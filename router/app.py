@@ -1,0 +1,139 @@
+"""The router put together: the only place that constructs."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from router.attempt import Bounds
+from router.authorise import Authoriser, Callers, permit
+from router.broker import Broker
+from router.control import asking
+from router.door import Door
+from router.embedded.plan import Plan
+from router.fleet import Fleet
+from router.listen import listening
+from router.model import Spec
+from router.options import RouterOptions
+from router.price import FREE
+from router.providers.contract import Parts
+from router.services.models import Models
+from router.services.providers import Providers, url_trouble
+from router.services.usage import Usages
+from router.store.database import open_database
+from router.store.ledger import Ledger
+from router.store.providers import ProviderStore
+from router.upstream import HttpxWire
+from router.vault import Vault
+from signet.kit import log as logs
+from signet.kit import rpc
+from signet.kit.home import Home
+from signet.kit.lifecycle import StartError, notify
+from signet.v1 import models_pb2, models_pb2_grpc, providers_pb2, providers_pb2_grpc, usage_pb2, usage_pb2_grpc
+
+_GRACE_SECONDS = 3
+
+
+@dataclass(frozen=True)
+class App:
+    """What serves: for tests that look behind the door."""
+
+    fleet: Fleet
+    ledger: Ledger
+    grpc_port: int
+    door_port: int
+
+
+@asynccontextmanager
+async def serving(home: Home, options: RouterOptions, environment: Mapping[str, str]) -> AsyncIterator[App]:
+    """Serve the door and the services until the context is left. Raises StartError, HomeError."""
+    log = logs.get("router")
+    engine = open_database(home.router / "router.db")
+    ledger = Ledger(engine)
+    wire = HttpxWire(connect_seconds=options.connect_seconds, connections=options.concurrency * 2)
+    parts = Parts(wire, options, _plan(home, options), log)
+    model = environment.get("OPENAI_MODEL", "")
+    fleet = Fleet(ProviderStore(engine), Vault(home.key("vault.key")), parts, f"openai/{model}" if model else "")
+    writing = asyncio.create_task(ledger.run())
+    control = rpc.channel(home.target("control.sock"))
+    callers = Callers(asking(control))
+    try:
+        await fleet.start(_given(options, environment))
+        authoriser = Authoriser(home.key("run.key"), callers)
+        broker = Broker(fleet, wire, ledger, Bounds(options.deadlines, options.answer_bytes))
+        door = Door(authoriser, broker, log, body_bytes=options.body_bytes, idle_seconds=options.idle_seconds)
+        tcp = f"127.0.0.1:{options.grpc_port}" if options.grpc_port else None
+        guard = rpc.Guard(log, callers.authenticate, permit)
+        async with (
+            rpc.serving(_services(fleet, ledger), unix=home.socket("router.sock"), tcp=tcp, guard=guard) as grpc_port,
+            listening(
+                door,
+                unix=home.socket("door.sock"),
+                port=options.door_port,
+                connections=options.connections,
+                grace_seconds=_GRACE_SECONDS,
+            ) as door_port,
+        ):
+            yield App(fleet, ledger, grpc_port, door_port)
+    finally:
+        await fleet.aclose()
+        await ledger.finish()
+        await asyncio.wait([writing])
+        await wire.aclose()
+        await control.close()
+        await engine.dispose()
+
+
+async def run(home: Home, options: RouterOptions, stop: asyncio.Event) -> int:
+    """Serve until told to stop."""
+    async with serving(home, options, os.environ):
+        logs.get("router").info("ready")
+        notify("READY=1", "models can be asked")
+        await stop.wait()
+    return 0
+
+
+def _services(fleet: Fleet, ledger: Ledger) -> list[rpc.Service]:
+    return [
+        rpc.Service(
+            models_pb2.DESCRIPTOR.services_by_name["ModelService"],
+            models_pb2_grpc.add_ModelServiceServicer_to_server,
+            Models(fleet),
+        ),
+        rpc.Service(
+            providers_pb2.DESCRIPTOR.services_by_name["ProviderService"],
+            providers_pb2_grpc.add_ProviderServiceServicer_to_server,
+            Providers(fleet),
+        ),
+        rpc.Service(
+            usage_pb2.DESCRIPTOR.services_by_name["UsageService"],
+            usage_pb2_grpc.add_UsageServiceServicer_to_server,
+            Usages(ledger),
+        ),
+    ]
+
+
+def _given(options: RouterOptions, environment: Mapping[str, str]) -> list[Spec]:
+    """Give the providers that nobody has to add: the embedded one, and the environment's."""
+    specs = [Spec(id="embedded", kind="EMBEDDED", origin="built-in", price=FREE)] if options.embedded else []
+    if url := environment.get("OPENAI_BASE_URL", ""):
+        if trouble := url_trouble(url):
+            raise StartError(f"OPENAI_BASE_URL {trouble}")
+        key = environment.get("OPENAI_API_KEY", "")
+        specs.append(Spec(id="openai", kind="OPENAI", base_url=url.rstrip("/"), key=key, origin="environment"))
+    return specs
+
+
+def _plan(home: Home, options: RouterOptions) -> Plan:
+    return Plan(
+        chat_socket=str(home.socket("chat.sock")),
+        embeddings_socket=str(home.socket("embed.sock")),
+        verified=str(home.router / "verified.json"),
+        gguf=options.embedded_gguf,
+        sha256=options.embedded_sha256,
+        slots=options.embedded_slots,
+        context_tokens=options.embedded_context_tokens,
+        threads=options.threads,
+        cache_mib=options.embedded_cache_mib,
+    )

@@ -1,0 +1,269 @@
+"""One call to one provider: opened with deadlines, relayed as it comes, settled whatever happens."""
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from router.ask import Ask
+from router.authorise import Identity
+from router.model import Health, Model, State
+from router.options import Deadlines
+from router.price import cost
+from router.providers.contract import Provider
+from router.redact import redact
+from router.refusal import Refusal, provider_error, provider_timeout
+from router.sse import Garbage, Stream
+from router.store.ledger import Ledger, LedgerError, Row
+from router.translate import from_fault, from_status, seen
+from router.usage import Charge, Usage, estimate, read
+from router.wire import Answer, Fault, Request, Target, Wire, WireError
+from signet.kit.names import uuid7
+from signet.kit.times import now_micros
+
+_MAX_REFUSAL_BYTES = 1 << 20
+_DRAIN_SECONDS = 0.2
+_OK = 200
+
+
+class CallerGone(Exception):
+    """Raised when whoever asked has left, or reads nothing any more."""
+
+
+class Sink(Protocol):
+    """Where an answer goes. Each method returns when the caller's connection has room again. Raises CallerGone."""
+
+    @property
+    def started(self) -> bool:
+        """Whether anything was sent, so that it is too late for another status."""
+
+    async def whole(self, body: bytes, usage: bytes) -> None:
+        """Send an answer that is no stream."""
+
+    async def send(self, piece: bytes) -> None:
+        """Begin a stream with its first events, or go on."""
+
+    async def end(self, piece: bytes) -> None:
+        """Send a stream's last events."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What one call may take."""
+
+    deadlines: Deadlines
+    answer_bytes: int
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A call that was admitted: who asks what of which provider, and where that is."""
+
+    wire: Wire
+    ledger: Ledger
+    bounds: Bounds
+    ask: Ask
+    who: Identity
+    provider: Provider
+    model: Model
+    target: Target
+    began: float
+
+    async def run(self, sink: Sink) -> None:
+        """Bring the answer to the sink. Raises Refusal while nothing was sent. A caller that leaves is charged too."""
+        answer = await self._open()
+        try:
+            if answer.status != _OK:
+                body = await self._read(answer, _MAX_REFUSAL_BYTES)
+                retry_after = answer.headers.get("retry-after", "")
+                raise from_status(self.provider.spec.id, answer.status, body, self.target.key, retry_after)
+            if self.ask.stream:
+                await self._relay(answer, sink)
+            else:
+                await self._whole(answer, sink)
+        finally:
+            await asyncio.shield(answer.aclose())
+
+    async def _open(self) -> Answer:
+        request = Request(self.ask.endpoint, self.ask.upstream(self.model.upstream))
+        try:
+            answer = await self._first(request)
+        except WireError as error:
+            refusal = from_fault(self.provider.spec.id, error, self.target.key)
+            if error.fault is Fault.UNREACHABLE:
+                self.provider.observe(Health(State.UNAVAILABLE, refusal.message))
+                raise refusal from error
+            outcome = "timeout" if error.fault is Fault.TIMEOUT else "broken"
+            raise await self._spent(refusal, outcome) from error
+        except asyncio.CancelledError:
+            await self._settle(estimate(self.ask.size, 0), "left")
+            raise
+        self.provider.observe(seen(answer.status))
+        return answer
+
+    async def _first(self, request: Request) -> Answer:
+        seconds = self.bounds.deadlines.first_byte_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                return await self.wire.open(self.target, request)
+        except TimeoutError as error:
+            raise WireError(Fault.TIMEOUT, f"it did not begin to answer in {seconds:g} s") from error
+
+    async def _whole(self, answer: Answer, sink: Sink) -> None:
+        try:
+            body = await self._read(answer, self.bounds.answer_bytes)
+            usage = _usage_of(body)
+        except Refusal as refusal:
+            outcome = "timeout" if refusal.code == "provider_timeout" else "broken"
+            raise await self._spent(refusal, outcome) from refusal
+        except asyncio.CancelledError:
+            await self._settle(estimate(self.ask.size, 0), "left")
+            raise
+        charge = await self._settle(usage or estimate(self.ask.size, len(body)), "answered")
+        body = redact(body, self.target.key)
+        await sink.whole(body, charge.text())
+
+    async def _relay(self, answer: Answer, sink: Sink) -> None:
+        stream = Stream(keep_usage=self.ask.include_usage)
+        trouble: Refusal | None = None
+        try:
+            _check_event_stream(answer)
+            async with asyncio.timeout(self._left()):
+                await self._pass(answer, stream, sink)
+            if not stream.complete and not stream.failed:
+                trouble = provider_error(f"provider {self.provider.spec.id} ended its answer early")
+        except (Refusal, TimeoutError, Garbage, WireError) as error:
+            trouble = self._trouble(error)
+        except (CallerGone, asyncio.CancelledError):
+            await self._settle(stream.settle(self.ask.size), "left")
+            raise
+        await self._finish(stream, sink, trouble)
+        if stream.done:
+            await _drain(answer)
+
+    async def _pass(self, answer: Answer, stream: Stream, sink: Sink) -> None:
+        """Pass on what comes until the stream says that it is done, or ends."""
+        size = 0
+        seconds = self.bounds.deadlines.first_byte_seconds
+        while not stream.done and (piece := await self._next(answer, seconds)):
+            size += len(piece)
+            if size > self.bounds.answer_bytes:
+                raise provider_error(f"the answer is larger than {self.bounds.answer_bytes} bytes")
+            if ready := stream.feed(piece):
+                await sink.send(redact(ready, self.target.key))
+            seconds = self.bounds.deadlines.idle_seconds
+
+    async def _finish(self, stream: Stream, sink: Sink, trouble: Refusal | None) -> None:
+        """Write the ledger row, and only then the stream's last bytes."""
+        outcome = "answered" if stream.complete else "timeout" if _late(trouble) else "broken"
+        try:
+            charge = await self._settle(stream.settle(self.ask.size), outcome)
+        except Refusal as refusal:
+            if not sink.started:
+                raise
+            await sink.end(refusal.event())
+            return
+        if trouble and not sink.started:
+            trouble.usage = charge.text()
+            raise trouble
+        last = trouble.event() if trouble else b"" if stream.failed else b"data: [DONE]\n\n"
+        await sink.end(last + b": signet-usage " + charge.text() + b"\n\n")
+
+    async def _next(self, answer: Answer, seconds: float) -> bytes:
+        try:
+            async with asyncio.timeout(seconds):
+                return await answer.read()
+        except TimeoutError as error:
+            raise WireError(Fault.TIMEOUT, f"it sent nothing for {seconds:g} s") from error
+
+    async def _read(self, answer: Answer, limit: int) -> bytes:
+        body = bytearray()
+        seconds = self.bounds.deadlines.first_byte_seconds
+        try:
+            async with asyncio.timeout(self._left()):
+                while piece := await self._next(answer, seconds):
+                    body += piece
+                    if len(body) > limit:
+                        raise provider_error(f"the answer is larger than {limit} bytes")
+                    seconds = self.bounds.deadlines.idle_seconds
+        except (TimeoutError, WireError) as error:
+            raise self._trouble(error) from error
+        return bytes(body)
+
+    def _trouble(self, error: Exception) -> Refusal:
+        name = self.provider.spec.id
+        if isinstance(error, Refusal):
+            return error
+        if isinstance(error, WireError):
+            return from_fault(name, error, self.target.key)
+        if isinstance(error, Garbage):
+            return provider_error(f"provider {name} sent {error}")
+        return provider_timeout(f"provider {name} was not done in {self.bounds.deadlines.total_seconds:g} s")
+
+    def _left(self) -> float:
+        return max(self.began + self.bounds.deadlines.total_seconds - time.monotonic(), 0.0)
+
+    async def _spent(self, refusal: Refusal, outcome: str) -> Refusal:
+        """Settle a call that brought nothing, which its provider may charge all the same."""
+        charge = await self._settle(estimate(self.ask.size, 0), outcome)
+        refusal.usage = charge.text()
+        return refusal
+
+    async def _settle(self, usage: Usage, outcome: str) -> Charge:
+        spec = self.provider.spec
+        charge = Charge(uuid7(), spec.id, self.model.upstream, usage, cost(spec.price, usage))
+        row = Row(
+            id=charge.call,
+            time_micros=now_micros(),
+            caller=self.who.caller,
+            run=self.who.run,
+            agent=self.who.agent,
+            session=self.who.session,
+            model=f"models/{self.model.name}",
+            provider=f"providers/{spec.id}",
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cached_tokens=usage.cached_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+            cost_microusd=charge.cost_microusd,
+            estimated=usage.estimated,
+            outcome=outcome,
+            duration_micros=int((time.monotonic() - self.began) * 1e6),
+        )
+        try:
+            await asyncio.shield(self.ledger.write(row))
+        except LedgerError as error:
+            raise Refusal(503, "ledger_unavailable", str(error), retry_after_seconds=5) from error
+        return charge
+
+
+def _late(trouble: Refusal | None) -> bool:
+    return trouble is not None and trouble.code == "provider_timeout"
+
+
+def _check_event_stream(answer: Answer) -> None:
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "text/event-stream":
+        raise Garbage(f"{kind or 'an answer of no type'} where an event stream was asked for")
+
+
+def _usage_of(body: bytes) -> Usage | None:
+    """Give an answer's usage. Raises Refusal for an answer that is no JSON object."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise provider_error("the provider answered 200 with something that is no JSON") from error
+    if not isinstance(value, dict):
+        raise provider_error("the provider answered 200 with something that is no JSON object")
+    return read(value.get("usage"))
+
+
+async def _drain(answer: Answer) -> None:
+    """Read what follows `[DONE]`, so that the connection can be used again; who goes on sending is hung up on."""
+    try:
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            while await answer.read():
+                pass
+    except (TimeoutError, WireError):
+        return

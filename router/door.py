@@ -1,0 +1,216 @@
+"""The door: OpenAI's HTTP form of chat, embeddings and models, as a plain ASGI application."""
+
+import asyncio
+import json
+import traceback
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import unquote
+
+from router.ask import CHAT, EMBEDDINGS, parse
+from router.attempt import CallerGone
+from router.authorise import Authoriser, Identity
+from router.broker import Broker
+from router.refusal import Refusal
+from signet.kit.log import Log
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_CALLS = {"/v1/chat/completions": CHAT, "/v1/embeddings": EMBEDDINGS}
+_LARGE_BYTES = 256 << 10  # a body beyond this is parsed in a thread, so that others are not held up
+
+
+class Door:
+    """Answers HTTP. `idle_seconds` bounds the wait for a caller that sends nothing or reads nothing."""
+
+    def __init__(
+        self, authoriser: Authoriser, broker: Broker, log: Log, *, body_bytes: int, idle_seconds: float
+    ) -> None:
+        self._authoriser = authoriser
+        self._broker = broker
+        self._log = log
+        self._body_bytes = body_bytes
+        self._idle_seconds = idle_seconds
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            raise RuntimeError(f"the door speaks HTTP only, not {scope['type']}")
+        sink = Reply(send, self._idle_seconds)
+        try:
+            await self._serve(scope, receive, sink)
+        except Refusal as refusal:
+            await self._refuse(sink, refusal)
+        except CallerGone:
+            return
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets one clear error
+            await self._refuse(sink, self._fault(error))
+
+    async def _serve(self, scope: Message, receive: Receive, sink: "Reply") -> None:
+        path: str = scope["path"]
+        method: str = scope["method"]
+        authorization = _header(scope, b"authorization")
+        if path in _CALLS:
+            _allow(method, "POST")
+            who = await self._authoriser.identify(authorization)
+            raw = await self._body(scope, receive)
+            ask = await asyncio.to_thread(parse, _CALLS[path], raw) if len(raw) > _LARGE_BYTES else parse(
+                _CALLS[path], raw
+            )  # fmt: skip
+            del raw
+            await _while_there(receive, self._broker.answer(ask, who, sink))
+        elif path == "/v1/models" or path.startswith("/v1/models/"):
+            _allow(method, "GET")
+            who = await self._authoriser.identify(authorization, reading=True)
+            await sink.whole(json.dumps(self._models(who, path)).encode())
+        elif path == "/health":
+            _allow(method, "GET")
+            await sink.whole(b'{"status":"ok"}')
+        else:
+            raise Refusal(404, "invalid_request", f"there is no {path}; there are {', '.join([*_CALLS, '/v1/models'])}")
+
+    def _models(self, who: Identity, path: str) -> dict[str, Any]:
+        wanted = unquote(path.removeprefix("/v1/models").removeprefix("/"))
+        models = [model for model in self._broker.fleet.models() if who.may(model.name)]
+        items = [
+            {"id": model.name, "object": "model", "created": 0, "owned_by": model.provider}
+            for model in models
+            if wanted in ("", model.name)
+        ]
+        if not wanted:
+            return {"object": "list", "data": items}
+        if not items:
+            raise Refusal(404, "model_not_found", f"there is no model {wanted!r} for this token", "model")
+        return items[0]
+
+    async def _body(self, scope: Message, receive: Receive) -> bytes:
+        said = _header(scope, b"content-length")
+        if said.isdecimal() and int(said) > self._body_bytes:
+            raise self._too_large()
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await self._within(receive)
+            if message["type"] == "http.disconnect":
+                raise CallerGone
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > self._body_bytes:
+                raise self._too_large()
+            if not message.get("more_body"):
+                return b"".join(parts)
+
+    async def _within(self, receive: Receive) -> Message:
+        try:
+            async with asyncio.timeout(self._idle_seconds):
+                return await receive()
+        except TimeoutError as error:
+            raise Refusal(408, "invalid_request", f"no more of the body came in {self._idle_seconds:g} s") from error
+
+    def _too_large(self) -> Refusal:
+        return Refusal(413, "invalid_request", f"the body is larger than {self._body_bytes} bytes (router.body_bytes)")
+
+    async def _refuse(self, sink: "Reply", refusal: Refusal) -> None:
+        try:
+            await (sink.end(refusal.event()) if sink.started else sink.refuse(refusal))
+        except CallerGone:
+            return
+
+    def _fault(self, error: Exception) -> Refusal:
+        ident = uuid.uuid4().hex[:12]
+        at = [
+            f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)
+        ]
+        self._log.error("call_failed", error_id=ident, kind=type(error).__name__, at=at[-6:])
+        return Refusal(500, "internal_error", f"a fault of the router's; its log has it as {ident}")
+
+
+class Reply:
+    """The answer's way back, as ASGI messages."""
+
+    def __init__(self, send: Send, idle_seconds: float) -> None:
+        self._send = send
+        self._idle_seconds = idle_seconds
+        self.started = False
+
+    async def whole(self, body: bytes, usage: bytes = b"") -> None:
+        """Send an answer that is no stream."""
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        if usage:
+            headers.append((b"x-signet-usage", usage))
+        await self._start(200, headers)
+        await self._put(body, more=False)
+
+    async def refuse(self, refusal: Refusal) -> None:
+        """Send an error."""
+        body = refusal.body()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        if refusal.usage:
+            headers.append((b"x-signet-usage", refusal.usage))
+        if refusal.retry_after_seconds is not None:
+            headers.append((b"retry-after", str(refusal.retry_after_seconds).encode()))
+        await self._start(refusal.status, headers)
+        await self._put(body, more=False)
+
+    async def send(self, piece: bytes) -> None:
+        """Begin a stream with its first events, or go on."""
+        if not self.started:
+            await self._begin()
+        await self._put(piece, more=True)
+
+    async def end(self, piece: bytes) -> None:
+        """Send a stream's last events."""
+        if not self.started:
+            await self._begin()
+        await self._put(piece, more=False)
+
+    async def _begin(self) -> None:
+        await self._start(200, [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")])
+
+    async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self.started = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def _put(self, body: bytes, *, more: bool) -> None:
+        try:
+            async with asyncio.timeout(self._idle_seconds):
+                await self._send({"type": "http.response.body", "body": body, "more_body": more})
+        except (TimeoutError, OSError) as error:
+            raise CallerGone from error
+
+
+async def _while_there(receive: Receive, work: Awaitable[None]) -> None:
+    """Do the work for as long as the caller is there; when it leaves, cancel and wait until that is dealt with."""
+    task = asyncio.ensure_future(work)
+    left = asyncio.ensure_future(_leaving(receive))
+    try:
+        await asyncio.wait((task, left), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise CallerGone
+        task.result()
+    finally:
+        for each in (task, left):
+            each.cancel()
+        await asyncio.wait((task, left))
+        if not task.cancelled():
+            task.exception()  # seen; of a caller who left nobody wants to hear it
+
+
+async def _leaving(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _allow(method: str, wanted: str) -> None:
+    if method != wanted:
+        raise Refusal(405, "invalid_request", f"use {wanted} here, not {method}")
+
+
+def _header(scope: Message, name: bytes) -> str:
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return ""

@@ -1,0 +1,128 @@
+"""The providers that there are now, and the models that can be named through them."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+
+from router.model import Model, Spec
+from router.providers import PROVIDERS
+from router.providers.contract import Parts, Provider
+from router.route import Choice, Offer, alias, pick_default, route
+from router.store.providers import ProviderStore, Stored
+from router.vault import Vault, VaultError
+from signet.kit.errors import AlreadyExists, FailedPrecondition, NotFound, invalid, near
+
+
+class Fleet:
+    """Providers by id. Those of the user are stored; the built-in one and the environment's are given at start."""
+
+    def __init__(self, store: ProviderStore, vault: Vault, parts: Parts, environment_model: str) -> None:
+        self._store = store
+        self._vault = vault
+        self._parts = parts
+        self._environment_model = environment_model
+        self._chosen = ""
+        self._providers: dict[str, Provider] = {}
+        self._changing = asyncio.Lock()
+
+    async def start(self, given: Iterable[Spec]) -> None:
+        """Make and start every provider; of two with one id, the given one wins over the stored one."""
+        specs = {spec.id: spec for spec in given}
+        for stored in await self._store.all():
+            if stored.spec.id in specs:
+                self._parts.log.warning("provider_hidden", provider=stored.spec.id)
+            else:
+                specs[stored.spec.id] = self._opened(stored)
+        self._chosen = await self._store.default_model()
+        for spec in specs.values():
+            await self._begin(spec)
+
+    async def aclose(self) -> None:
+        """End every provider."""
+        for provider in self._providers.values():
+            await provider.aclose()
+
+    def providers(self) -> list[Provider]:
+        """Give every provider, by id."""
+        return [provider for _, provider in sorted(self._providers.items())]
+
+    def provider(self, ident: str) -> Provider:
+        """Give one. Raises NotFound."""
+        if ident not in self._providers:
+            suggestion = near(ident, self._providers)
+            message = f"there is no provider {ident!r}.{suggestion}"
+            raise NotFound("PROVIDER_NOT_FOUND", message, hint="signet provider list")
+        return self._providers[ident]
+
+    def models(self) -> list[Model]:
+        """Give every model that can be named, by name."""
+        found = [provider.model(name) for provider in self._providers.values() for name in provider.offer().models]
+        return sorted(found, key=lambda model: model.name)
+
+    def name(self, asked: str) -> str:
+        """Give the public name behind what was asked for, which may be `default`. Raises NotFound."""
+        return alias(asked, self.default())
+
+    def choose(self, asked: str) -> Choice:
+        """Find who serves a name. Raises NotFound."""
+        return route(self.name(asked), self._offers())
+
+    def model(self, asked: str) -> Model:
+        """Describe the model behind a name. Raises NotFound."""
+        choice = self.choose(asked)
+        return self._providers[choice.provider].model(choice.upstream)
+
+    def default(self) -> str:
+        """Say what `default` stands for; empty for nothing."""
+        return pick_default(self._chosen, self._environment_model, self._offers())
+
+    async def choose_default(self, asked: str) -> Model:
+        """Keep a default. Raises NotFound, and InvalidArgument for a model that does not chat."""
+        model = self.model(asked)
+        if not model.profile.chat:
+            raise invalid(("name", f"models/{model.name} does not answer chat requests"))
+        await self._store.choose_default_model(model.name)
+        self._chosen = model.name
+        return model
+
+    async def add(self, spec: Spec, key: str) -> Provider:
+        """Store a provider, its key sealed, and start it. Raises AlreadyExists."""
+        async with self._changing:
+            if spec.id in self._providers:
+                raise AlreadyExists("NAME_TAKEN", f"there is a provider {spec.id} already", hint="signet provider list")
+            await self._store.add(Stored(spec, self._vault.seal(spec, key) if key else None))
+            return await self._begin(replace(spec, key=key))
+
+    async def remove(self, ident: str) -> None:
+        """Forget a provider. Raises NotFound, and FailedPrecondition for one that the user did not add."""
+        async with self._changing:
+            provider = self.provider(ident)
+            if provider.spec.origin != "user":
+                raise FailedPrecondition(
+                    "BUILT_IN",
+                    f"provider {ident} is {provider.spec.origin} and cannot be deleted",
+                    hint="set router.embedded to off"
+                    if provider.spec.origin == "built-in"
+                    else "unset OPENAI_BASE_URL",
+                )
+            await self._store.remove(ident)
+            del self._providers[ident]
+            await provider.aclose()
+
+    def _offers(self) -> list[Offer]:
+        return [provider.offer() for provider in self._providers.values()]
+
+    def _opened(self, stored: Stored) -> Spec:
+        if stored.sealed_key is None:
+            return stored.spec
+        try:
+            return replace(stored.spec, key=self._vault.open(stored.spec, stored.sealed_key))
+        except VaultError as error:
+            self._parts.log.warning("key_not_opened", provider=stored.spec.id)
+            return replace(stored.spec, trouble=str(error))
+
+    async def _begin(self, spec: Spec) -> Provider:
+        provider = PROVIDERS[spec.kind](spec, self._parts)
+        self._providers[spec.id] = provider
+        await provider.start()
+        return provider

@@ -1,0 +1,76 @@
+"""Options of the router, section `router`."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    """How long an upstream may take: to connect, to its first byte, between two pieces, and over all; seconds."""
+
+    connect_seconds: float = 5.0
+    first_byte_seconds: float = 120.0
+    idle_seconds: float = 60.0
+    total_seconds: float = 600.0
+
+
+@dataclass(frozen=True)
+class RouterOptions:
+    """Everything that may be set. Sizes are bytes, times seconds; a port of 0 means: not on TCP.
+
+    `concurrency` calls run at one provider at a time, `queue` more wait for their turn, and the next one is
+    refused with 429. `embedded_threads` 0 means one for each CPU, at most 8.
+    """
+
+    grpc_port: int = 7411
+    door_port: int = 0
+    embedded: bool = True
+    embedded_gguf: str = ""
+    embedded_sha256: str = ""
+    embedded_slots: int = 2
+    embedded_context_tokens: int = 4096
+    embedded_threads: int = 0
+    embedded_cache_mib: int = 32
+    connect_seconds: float = 5.0
+    first_byte_seconds: float = 120.0
+    idle_seconds: float = 60.0
+    total_seconds: float = 600.0
+    body_bytes: int = 16 << 20
+    answer_bytes: int = 64 << 20
+    concurrency: int = 64
+    queue: int = 256
+    connections: int = 1024
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work, all of it together."""
+        problems = [
+            f"{name} must be 0 to 65535"
+            for name in ("grpc_port", "door_port")
+            if not 0 <= getattr(self, name) <= 65535  # noqa: PLR2004 - TCP's ports
+        ]
+        problems += [f"{name} must be above 0" for name in _POSITIVE if getattr(self, name) <= 0]
+        problems += [f"{name} must not be below 0" for name in _NATURAL if getattr(self, name) < 0]
+        if self.embedded_gguf and not self.embedded_sha256:
+            problems.append("embedded_gguf needs embedded_sha256, the weights' digest (sha256sum FILE)")
+        if self.embedded_gguf and not Path(self.embedded_gguf).is_absolute():
+            problems.append("embedded_gguf must be an absolute path")
+        if problems:
+            raise ValueError("; ".join(problems))
+
+    @property
+    def deadlines(self) -> Deadlines:
+        """Those of a call."""
+        return Deadlines(self.connect_seconds, self.first_byte_seconds, self.idle_seconds, self.total_seconds)
+
+    @property
+    def threads(self) -> int:
+        """Threads of the embedded models."""
+        return self.embedded_threads or min(len(os.sched_getaffinity(0)), 8)
+
+
+_POSITIVE = (
+    "embedded_slots", "embedded_context_tokens", "connect_seconds", "first_byte_seconds", "idle_seconds",
+    "total_seconds", "body_bytes", "answer_bytes", "concurrency", "connections",
+)  # fmt: skip
+_NATURAL = ("embedded_threads", "embedded_cache_mib", "queue")

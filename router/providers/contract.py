@@ -1,0 +1,63 @@
+"""What every provider offers the router."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from router.ask import Ask
+from router.embedded.plan import Plan
+from router.gate import Gate
+from router.model import Health, Model, Spec
+from router.options import RouterOptions
+from router.route import Offer
+from router.wire import Target, Wire
+from signet.kit.log import Log
+
+
+class Provider(Protocol):
+    """An endpoint that serves models. `start` returns at once; `aclose` ends all that it started."""
+
+    @property
+    def spec(self) -> Spec:
+        """How it was set up."""
+
+    @property
+    def health(self) -> Health:
+        """How it is now, from what was last seen."""
+
+    def offer(self) -> Offer:
+        """Say which of its models can be named."""
+
+    def model(self, upstream: str) -> Model:
+        """Describe one of its models, or, where its offer is open, any that may be."""
+
+    async def start(self) -> None:
+        """Begin to keep its state up to date."""
+
+    async def check(self) -> Health:
+        """Ask it now, and at most for ten seconds. Never raises for what it answers."""
+
+    async def target(self, ask: Ask, upstream: str, wait_seconds: float) -> tuple[Target, Gate]:
+        """Say where this call goes, waiting for a provider that is starting.
+
+        Raises Refusal: 400 for what the model cannot do, 503 where the provider cannot be asked.
+        """
+
+    def observe(self, health: Health) -> None:
+        """Take note of how a call went."""
+
+    async def aclose(self) -> None:
+        """End."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What providers are made from, besides their Spec."""
+
+    wire: Wire
+    options: RouterOptions
+    plan: Plan
+    log: Log
+
+
+Make = Callable[[Spec, Parts], Provider]

@@ -1,0 +1,105 @@
+"""The embedded models: a child process of the router behind two unix sockets."""
+
+import asyncio
+
+from router.ask import CHAT, Ask
+from router.embedded.child import Child
+from router.gate import Gate
+from router.model import Health, Model, Profile, Spec, State, digest
+from router.providers.contract import Parts
+from router.refusal import bad_request, provider_unavailable
+from router.route import Offer
+from router.wire import Target
+
+_CHECK_SECONDS = 10.0
+_BASE_URL = "http://embedded/v1"
+_MODELS = {"smollm2": "chat", "e5": "embeddings"}
+_E5 = Profile(context_tokens=512, chat=False, embeddings=True)
+_EMBEDDING_CALLS = 8
+
+
+class Embedded:
+    """Offers `smollm2` for chat, a demonstration model, and `e5` for embeddings."""
+
+    def __init__(self, spec: Spec, parts: Parts) -> None:
+        self._spec = spec
+        self._options = parts.options
+        self._log = parts.log
+        self._child = Child(parts.plan, parts.log)
+        queue = parts.options.queue
+        self._targets = {
+            "chat": (
+                Target(_BASE_URL, socket=parts.plan.chat_socket),
+                Gate("the embedded chat model", concurrency=parts.plan.slots, queue=queue),
+            ),
+            "embeddings": (
+                Target(_BASE_URL, socket=parts.plan.embeddings_socket),
+                Gate("the embedded embedding model", concurrency=_EMBEDDING_CALLS, queue=queue),
+            ),
+        }
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def spec(self) -> Spec:
+        """How it was set up."""
+        return self._spec
+
+    @property
+    def health(self) -> Health:
+        """How it is: as its worse part."""
+        parts = [self._child.health(part) for part in _MODELS.values()]
+        return next((health for health in parts if health.state is not State.READY), parts[0])
+
+    @property
+    def pid(self) -> int | None:
+        """Of the child that runs now."""
+        return self._child.pid
+
+    def offer(self) -> Offer:
+        """Say which models can be named; the chat model first."""
+        return Offer(self._spec.id, tuple(_MODELS))
+
+    def model(self, upstream: str) -> Model:
+        """Describe a model."""
+        part = _MODELS[upstream]
+        profile = self._chat_profile() if part == "chat" else _E5
+        name = f"{self._spec.id}/{upstream}"
+        identity = digest(self._spec, upstream, profile, self._child.sha256(part))
+        return Model(name, self._spec.id, upstream, profile, identity, self._child.health(part))
+
+    async def start(self) -> None:
+        """Start the child and watch over it."""
+        self._task = asyncio.create_task(self._child.run())
+
+    async def check(self) -> Health:
+        """Say how it is; where a part is unavailable, try again first."""
+        self._child.mend()
+        for part in _MODELS.values():
+            await self._child.settled(part, _CHECK_SECONDS / len(_MODELS))
+        return self.health
+
+    async def target(self, ask: Ask, upstream: str, wait_seconds: float) -> tuple[Target, Gate]:
+        """Say which socket takes the call, once its part has loaded."""
+        part = _MODELS[upstream]
+        if (part == "chat") != (ask.endpoint == CHAT):
+            raise bad_request(f"{self._spec.id}/{upstream} answers {part} requests only", "model")
+        if ask.body.get("tools"):
+            message = f"{self._spec.id}/{upstream} cannot call tools: its profile says that the caller must choose them"
+            raise bad_request(message, "tools")
+        health = await self._child.settled(part, wait_seconds)
+        if health.state is not State.READY:
+            raise provider_unavailable(f"the embedded model is not there: {health.detail}")
+        return self._targets[part]
+
+    def observe(self, health: Health) -> None:
+        """Learn nothing from calls: the child's own reports say how it is."""
+
+    async def aclose(self) -> None:
+        """End the child."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    def _chat_profile(self) -> Profile:
+        tokens = self._options.embedded_context_tokens
+        return Profile(context_tokens=tokens, tool_choice="EMBEDDING", demonstration=True)

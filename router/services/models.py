@@ -1,0 +1,67 @@
+"""ModelService: the models that the router can reach."""
+
+from typing import Any
+
+from router.fleet import Fleet
+from router.model import Model
+from signet.kit.errors import invalid
+from signet.kit.paging import Page
+from signet.v1 import models_pb2 as pb
+from signet.v1.models_pb2_grpc import ModelServiceServicer
+
+
+class Models(ModelServiceServicer):
+    """Answers from what the fleet knows now."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
+        """Return models by name, a page at a time."""
+        page = Page.parse(request)
+        after = str(page.position[0]) if page.position else ""
+        models = [model for model in self._fleet.models() if model.name > after]
+        token = page.token(models[page.size - 1].name) if len(models) > page.size else ""
+        default = self._fleet.default()
+        return pb.ListModelsResponse(
+            models=[wire(model, default) for model in models[: page.size]], next_page_token=token
+        )
+
+    async def GetModel(self, request: pb.GetModelRequest, context: Any) -> pb.GetModelResponse:
+        """Resolve a model, also `models/default`."""
+        return pb.GetModelResponse(model=wire(self._fleet.model(_named(request.name)), self._fleet.default()))
+
+    async def SetDefaultModel(self, request: pb.SetDefaultModelRequest, context: Any) -> pb.SetDefaultModelResponse:
+        """Choose what `models/default` stands for."""
+        name = _named(request.name)
+        if name == "default":
+            raise invalid(("name", "models/default cannot stand for itself: name another model"))
+        model = await self._fleet.choose_default(name)
+        return pb.SetDefaultModelResponse(model=wire(model, self._fleet.default()))
+
+
+def wire(model: Model, default: str) -> pb.Model:
+    """Put a model on the wire."""
+    profile = pb.ModelProfile(
+        context_tokens=model.profile.context_tokens,
+        tool_choice=f"TOOL_CHOICE_{model.profile.tool_choice}",
+        demonstration=model.profile.demonstration,
+        chat=model.profile.chat,
+        embeddings=model.profile.embeddings,
+    )
+    return pb.Model(
+        name=f"models/{model.name}",
+        provider=f"providers/{model.provider}",
+        upstream_model=model.upstream,
+        profile=profile,
+        digest=model.digest,
+        state=f"MODEL_STATE_{model.health.state.name}",
+        state_detail=model.health.detail,
+        is_default=model.name == default,
+    )
+
+
+def _named(name: str) -> str:
+    if not name.startswith("models/") or name == "models/":
+        raise invalid(("name", f"must be `models/{{provider}}/{{model}}` or `models/default`, not {name!r}"))
+    return name.removeprefix("models/")

@@ -1,0 +1,145 @@
+"""ProviderService: the endpoints that serve models. Keys go in and never come out."""
+
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from router.fleet import Fleet
+from router.model import Spec
+from router.price import Price
+from router.providers.contract import Provider
+from signet.kit.errors import invalid
+from signet.kit.names import SLUG, parse_slug
+from signet.kit.paging import Page
+from signet.kit.times import now_micros, stamp
+from signet.v1 import providers_pb2 as pb
+from signet.v1.providers_pb2_grpc import ProviderServiceServicer
+
+_MAX_KEY_BYTES = 8 << 10
+_MAX_URL = 2000
+_MAX_MODELS = 1000
+_MAX_MODEL = 200
+_MAX_PRICE = 1 << 40
+
+
+class Providers(ProviderServiceServicer):
+    """Answers from the fleet; CheckProvider asks the endpoint itself."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    async def CreateProvider(self, request: pb.CreateProviderRequest, context: Any) -> pb.CreateProviderResponse:
+        """Add an endpoint and its key."""
+        check(request)
+        given = request.provider
+        spec = Spec(
+            id=given.name.removeprefix("providers/"),
+            kind="OPENAI",
+            base_url=given.base_url.rstrip("/"),
+            models=tuple(dict.fromkeys(given.models)),
+            price=_price(given),
+            create_micros=now_micros(),
+        )
+        return pb.CreateProviderResponse(provider=wire(await self._fleet.add(spec, request.key)))
+
+    async def ListProviders(self, request: pb.ListProvidersRequest, context: Any) -> pb.ListProvidersResponse:
+        """Return providers by name, a page at a time."""
+        page = Page.parse(request)
+        after = str(page.position[0]) if page.position else ""
+        found = [provider for provider in self._fleet.providers() if provider.spec.id > after]
+        token = page.token(found[page.size - 1].spec.id) if len(found) > page.size else ""
+        return pb.ListProvidersResponse(
+            providers=[wire(provider) for provider in found[: page.size]], next_page_token=token
+        )
+
+    async def GetProvider(self, request: pb.GetProviderRequest, context: Any) -> pb.GetProviderResponse:
+        """Return one provider."""
+        provider = self._fleet.provider(parse_slug("providers", request.name))
+        return pb.GetProviderResponse(provider=wire(provider))
+
+    async def DeleteProvider(self, request: pb.DeleteProviderRequest, context: Any) -> pb.DeleteProviderResponse:
+        """Remove an endpoint and its key."""
+        await self._fleet.remove(parse_slug("providers", request.name))
+        return pb.DeleteProviderResponse()
+
+    async def CheckProvider(self, request: pb.CheckProviderRequest, context: Any) -> pb.CheckProviderResponse:
+        """Ask the endpoint now."""
+        provider = self._fleet.provider(parse_slug("providers", request.name))
+        began = time.monotonic()
+        await provider.check()
+        micros = int((time.monotonic() - began) * 1e6)
+        return pb.CheckProviderResponse(provider=wire(provider), duration_micros=micros)
+
+
+def wire(provider: Provider) -> pb.Provider:
+    """Put a provider on the wire, without its key."""
+    spec = provider.spec
+    return pb.Provider(
+        name=f"providers/{spec.id}",
+        kind=f"PROVIDER_KIND_{spec.kind}",
+        base_url=spec.base_url,
+        has_key=bool(spec.key),
+        models=provider.offer().models,
+        state=f"PROVIDER_STATE_{provider.health.state.name}",
+        state_detail=provider.health.detail,
+        input_price_microusd_per_million=spec.price.input_microusd_per_million,
+        output_price_microusd_per_million=spec.price.output_microusd_per_million,
+        create_time=stamp(spec.create_micros),
+        origin=spec.origin,
+    )
+
+
+def check(request: pb.CreateProviderRequest) -> None:
+    """Find everything that is wrong with a new provider. Raises InvalidArgument; the key is never quoted."""
+    given = request.provider
+    problems: list[tuple[str, str]] = []
+    prefix, _, ident = given.name.partition("/")
+    if prefix != "providers" or not SLUG.fullmatch(ident):
+        text = "must be `providers/{provider}`, {provider} 1-63 of a-z, 0-9 and -, beginning with a letter"
+        problems.append(("provider.name", text))
+    if given.kind == pb.PROVIDER_KIND_EMBEDDED:
+        problems.append(("provider.kind", "the embedded provider is built in: only OPENAI can be added"))
+    if trouble := url_trouble(given.base_url):
+        problems.append(("provider.base_url", trouble))
+    if len(given.models) > _MAX_MODELS or not all(_is_model(name) for name in given.models):
+        problems.append(("provider.models", f"at most {_MAX_MODELS} names of 1-{_MAX_MODEL} printable characters each"))
+    problems += [
+        (f"provider.{field}", f"must be 0 to {_MAX_PRICE} micro-USD")
+        for field in ("input_price_microusd_per_million", "output_price_microusd_per_million")
+        if given.HasField(field) and not 0 <= getattr(given, field) <= _MAX_PRICE
+    ]
+    if len(request.key.encode()) > _MAX_KEY_BYTES or not _is_key(request.key):
+        problems.append(("key", f"must be at most {_MAX_KEY_BYTES} bytes of printable ASCII without spaces"))
+    if problems:
+        raise invalid(*problems)
+
+
+def url_trouble(url: str) -> str:
+    """Say what is wrong with a base address; empty where nothing is."""
+    try:
+        parts = urlsplit(url)
+        port_fine = parts.port is None or parts.port > 0
+    except ValueError:
+        return "is no address: its port or host is bad"
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port_fine:
+        return "must be like https://api.example.org/v1"
+    if parts.username is not None or parts.password is not None:
+        return "must hold no user or password: give the key as the key"
+    if parts.query or parts.fragment or len(url) > _MAX_URL or not url.isprintable() or " " in url:
+        return f"must be an address without ? and #, of at most {_MAX_URL} characters"
+    return ""
+
+
+def _price(given: pb.Provider) -> Price:
+    return Price(
+        given.input_price_microusd_per_million if given.HasField("input_price_microusd_per_million") else None,
+        given.output_price_microusd_per_million if given.HasField("output_price_microusd_per_million") else None,
+    )
+
+
+def _is_model(name: str) -> bool:
+    return 0 < len(name) <= _MAX_MODEL and name.isprintable() and not name.isspace()
+
+
+def _is_key(key: str) -> bool:
+    return key.isascii() and key.isprintable() and " " not in key

@@ -1,0 +1,115 @@
+"""Server-sent events on their way through: cut into whole events, read where they matter, changed nowhere."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from router.usage import Usage, estimate, read
+
+_BOUNDARY = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+_FINISHED = re.compile(rb'"finish_reason"\s*:\s*"')
+_LINE = re.compile(rb"\r\n|\n|\r")
+
+MAX_EVENT_BYTES = 16 << 20
+
+
+class Garbage(Exception):
+    """Raised for a stream that is none; the message says what came instead, without quoting it."""
+
+
+@dataclass
+class Stream:
+    """Reads one chat stream. `keep_usage`: whether the caller asked for the event that holds only the usage.
+
+    Whole events are passed on as they were; an event that is cut off by the stream's end is not. `[DONE]` is held back,
+    for the ledger comes first.
+    """
+
+    keep_usage: bool
+    done: bool = False
+    finished: bool = False
+    failed: bool = False
+    events: int = 0
+    usage: Usage | None = None
+    _rest: bytes = b""
+    _bytes: int = 0
+    _least: int = 0
+
+    def feed(self, piece: bytes) -> bytes:
+        """Take the next piece and give what may be passed on. Raises Garbage."""
+        data = self._rest + piece if self._rest else piece
+        ready: list[bytes] = []
+        start = 0
+        for boundary in _BOUNDARY.finditer(data, max(0, len(self._rest) - 3) if self._rest else 0):
+            if self.done:
+                break
+            event = data[start : boundary.end()]
+            start = boundary.end()
+            if self._passes(event):
+                ready.append(event)
+        self._rest = b"" if self.done else data[start:]
+        if len(self._rest) > MAX_EVENT_BYTES:
+            raise Garbage(f"an event of more than {MAX_EVENT_BYTES} bytes")
+        return b"".join(ready)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the answer was whole: it said so, or its last choice was finished."""
+        return self.done or self.finished
+
+    def settle(self, input_bytes: int) -> Usage:
+        """Give what was consumed; an estimate where the stream did not say."""
+        if self.usage is not None:
+            return self.usage
+        return estimate(input_bytes, self._bytes - self.events * self._least, self.events)
+
+    def _passes(self, event: bytes) -> bool:
+        payload = _payload(event)
+        if payload is None:
+            return True  # a comment or a field that we know nothing of
+        if payload == b"[DONE]":
+            self.done = True
+            return False
+        if not (payload.startswith(b"{") and payload.endswith(b"}")):
+            raise Garbage("an event that is no JSON object")
+        if b'"usage"' in payload or b'"error"' in payload:
+            return self._read(payload)
+        self._count(payload)
+        return True
+
+    def _count(self, payload: bytes) -> None:
+        self.events += 1
+        self._bytes += len(payload)
+        self._least = min(self._least or len(payload), len(payload))
+        if not self.finished and _FINISHED.search(payload):
+            self.finished = True
+
+    def _read(self, payload: bytes) -> bool:
+        value = _parse(payload)
+        usage = read(value.get("usage"))
+        if usage is not None:
+            self.usage = usage  # of several, the last one stands: they grow
+        if value.get("error") and not value.get("choices"):
+            self.failed = True
+            return True
+        if usage is not None and not value.get("choices"):
+            return self.keep_usage
+        self._count(payload)
+        return True
+
+
+def _payload(event: bytes) -> bytes | None:
+    """Give an event's data, its lines joined; None where it has none."""
+    lines = [line[5:].strip() for line in _LINE.split(event) if line.startswith(b"data:")]
+    return b"\n".join(lines) if lines else None
+
+
+def _parse(payload: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(payload)
+    except (ValueError, RecursionError) as error:
+        raise Garbage("an event that is no JSON") from error
+    if not isinstance(value, dict):
+        raise Garbage("an event that is no JSON object")
+    return value

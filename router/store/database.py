@@ -1,0 +1,72 @@
+"""The router's database: one SQLite file, brought up to date when it is opened."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from router.store.schema import HEAD, KNOWN
+from signet.kit.lifecycle import StartError
+
+_BUSY_SECONDS = 5
+
+
+class NewerSchema(StartError):
+    """Raised for a database that a newer Signet wrote."""
+
+
+def open_database(path: Path) -> AsyncEngine:
+    """Open the database, made or migrated first where needed. Raises NewerSchema, and StartError for a damaged file.
+
+    Writers begin with the lock in hand and are durable when they return; readers use `reading`.
+    """
+    found = _revision(path)
+    if found is not None and found not in KNOWN:
+        raise NewerSchema(
+            f"{path} was written by a newer Signet (schema {found}, this one knows {HEAD}): upgrade Signet, or choose "
+            "another data folder with --data"
+        )
+    if found != HEAD:
+        from router.store.migrate import migrate
+
+        migrate(path)
+    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", connect_args={"timeout": _BUSY_SECONDS})
+    event.listen(engine.sync_engine, "connect", _connected)
+    event.listen(engine.sync_engine, "begin", _begun)
+    return engine
+
+
+def reading(engine: AsyncEngine) -> AsyncEngine:
+    """Give the same database for reading: it takes no lock and sees what was committed."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def _connected(connection: sqlite3.Connection, _: object) -> None:
+    connection.isolation_level = None  # `begin` says it, not the driver
+    cursor = connection.cursor()
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begun(connection: object) -> None:
+    options = connection.get_execution_options()  # type: ignore[attr-defined] # sqlalchemy's Connection
+    if options.get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # type: ignore[attr-defined] # as above
+
+
+def _revision(path: Path) -> str | None:
+    """Give the schema's revision; None for no file or an empty one."""
+    if not path.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as connection:
+            tables = connection.execute("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").fetchall()
+            if not tables:
+                return None
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            return str(row[0]) if row else None
+    except sqlite3.DatabaseError as error:
+        raise StartError(f"{path} cannot be read ({error}): restore it from a backup, or move it away") from error

@@ -1,0 +1,21 @@
+"""Brings the schema to its head. Apart, because Alembic is only imported when there is something to do."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine
+
+
+def migrate(path: Path) -> None:
+    """Upgrade the database at a path, one transaction for each revision."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    engine = create_engine(f"sqlite:///{path}")
+    try:
+        with engine.connect() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    finally:
+        engine.dispose()
+    path.chmod(0o600)

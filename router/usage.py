@@ -1,0 +1,76 @@
+"""Usage: what a provider says that a call consumed, and what is assumed when it does not say."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+_MOST = 1 << 40  # a count beyond this is nonsense
+_BYTES_PER_TOKEN = 4
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens of one call; cached ones are part of the input, reasoning ones of the output."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+
+
+@dataclass(frozen=True)
+class Charge:
+    """What the ledger keeps of a call and the caller is told: an unknown cost is None, never 0."""
+
+    call: str
+    provider: str
+    model: str
+    usage: Usage
+    cost_microusd: int | None
+
+    def text(self) -> bytes:
+        """Write it as the header `x-signet-usage` and the stream's last comment carry it."""
+        fields = {"call": self.call, "provider": self.provider, "model": self.model, **asdict(self.usage)}
+        fields["cost_microusd"] = self.cost_microusd
+        return json.dumps(fields, separators=(",", ":")).encode()
+
+
+def read(said: object) -> Usage | None:
+    """Read an OpenAI `usage` object; None where it is missing or nonsense."""
+    if not isinstance(said, Mapping):
+        return None
+    given = _count(said, "prompt_tokens", "input_tokens")
+    made = _count(said, "completion_tokens", "output_tokens")
+    if given is None or (made is None and "total_tokens" not in said):
+        return None
+    cached = _count(_part(said, "prompt_tokens_details", "input_tokens_details"), "cached_tokens")
+    reasoned = _count(_part(said, "completion_tokens_details", "output_tokens_details"), "reasoning_tokens")
+    made = made or 0  # embeddings make none, and say so by silence
+    return Usage(given, made, min(cached or 0, given), min(reasoned or 0, made))
+
+
+def estimate(input_bytes: int, output_bytes: int, pieces: int = 0) -> Usage:
+    """Assume a token for every four bytes, and at least one for every piece of a stream."""
+    return Usage(
+        input_tokens=-(-input_bytes // _BYTES_PER_TOKEN),
+        output_tokens=max(pieces, -(-output_bytes // _BYTES_PER_TOKEN)),
+        estimated=True,
+    )
+
+
+def _part(said: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    for name in names:
+        part = said.get(name)
+        if isinstance(part, Mapping):
+            return part
+    return {}
+
+
+def _count(said: Mapping[str, Any], *names: str) -> int | None:
+    for name in names:
+        value = said.get(name)
+        if type(value) is int and 0 <= value < _MOST:
+            return value
+    return None

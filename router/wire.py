@@ -1,0 +1,67 @@
+"""The upstream leg: what a call needs of an HTTP client, whichever it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a request goes. `base_url` ends without a slash; `socket` is a unix socket to dial instead of its host."""
+
+    base_url: str
+    key: str = field(default="", repr=False)
+    socket: str = ""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What goes there: a path below the base address, and a JSON body, None for a GET."""
+
+    path: str
+    body: bytes | None = field(default=None, repr=False)
+
+
+class Fault(Enum):
+    """What an upstream did instead of answering."""
+
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    BROKEN = "broken"
+
+
+class WireError(Exception):
+    """Raised when an upstream cannot be reached or breaks off. The message names no key and no body."""
+
+    def __init__(self, fault: Fault, message: str) -> None:
+        super().__init__(message)
+        self.fault = fault
+
+
+class Answer(Protocol):
+    """An answer whose head is here, and whose body is on its way. Must be closed."""
+
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers by lower-case name."""
+
+    async def read(self) -> bytes:
+        """Give the body's next piece when it has come; b"" at the end. Raises WireError."""
+
+    async def aclose(self) -> None:
+        """Let go: the connection is kept if the body was read whole, and closed at once if not."""
+
+
+class Wire(Protocol):
+    """Opens calls to upstreams, and keeps connections between them."""
+
+    async def open(self, target: Target, request: Request) -> Answer:
+        """Send a request and wait for the answer's head. Raises WireError. Cancelling closes the connection."""
+
+    async def aclose(self) -> None:
+        """Close every connection."""
