@@ -1,0 +1,117 @@
+"""`signet`: parse, call the client, print. Commands are imported when they are called."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from signet.cli import codes
+from signet.cli.call import shared
+from signet.cli.failure import Failure, debugging
+from signet.cli.lazy import Entry, LazyGroup
+
+_TALK, _FLEET, _NOUNS, _REST, _PROCESSES = (
+    "Talk to agents",
+    "The fleet on this machine",
+    "What the fleet keeps",
+    "More",
+    "Processes, which `up` starts",
+)
+
+ENTRIES = {
+    "run": Entry("signet.cli.run:run", "Run an agent once and show its answer.", _TALK),
+    "chat": Entry("signet.cli.chat.command:chat", "Talk with an agent.", _TALK),
+    "up": Entry("signet.up.commands:up", "Start everything on this machine.", _FLEET),
+    "down": Entry("signet.up.commands:down", "Stop everything on this machine.", _FLEET),
+    "status": Entry("signet.up.commands:status", "Show what runs.", _FLEET),
+    "doctor": Entry("signet.up.commands:doctor", "Check what Signet needs and how to mend it.", _FLEET),
+    "sign-in": Entry("signet.cli.sign_in:sign_in", "Print a link that signs a browser in, once.", _FLEET),
+    "agent": Entry("signet.cli.agent:agent", "Agents: named soul, tools, runtime, model and permissions.", _NOUNS),
+    "soul": Entry("signet.cli.soul:soul", "Souls: personas and their tool policies.", _NOUNS),
+    "session": Entry("signet.cli.session:session", "Sessions: conversations with agents.", _NOUNS),
+    "runs": Entry("signet.cli.runs:runs", "Runs: what agents did, and its records.", _NOUNS),
+    "model": Entry("signet.cli.model:model", "Models: what agents can think with.", _NOUNS),
+    "provider": Entry("signet.cli.provider:provider", "Providers: endpoints that serve models.", _NOUNS),
+    "worker": Entry("signet.cli.worker:worker", "The hosts that run agents; bare: be one, in the foreground.", _NOUNS),
+    "token": Entry("signet.cli.token:token", "Tokens: by which callers are known.", _NOUNS),
+    "usage": Entry("signet.cli.usage:usage", "Usage: tokens and cost, summed.", _NOUNS),
+    "bench": Entry("benchmark.main:bench", "Measure what the platform costs.", _REST),
+    "completion": Entry("signet.cli.completion:completion", "Print completion for bash, zsh or fish.", _REST),
+    "version": Entry("signet.cli.version:version", "Print the version.", _REST),
+    "help": Entry("signet.cli.help:help_", "Explain output, exit codes and the environment.", _REST),
+    "control": Entry("signet.cli.processes:control", "Keep the state of the fleet and decide.", _PROCESSES),
+    "router": Entry("signet.cli.processes:router", "Be the only door to models.", _PROCESSES),
+    "web": Entry("signet.cli.processes:web", "Serve the pages and the HTTP doors.", _PROCESSES),
+}
+"""Every command; its help line stands here so that `signet --help` imports none."""
+
+
+def cli() -> LazyGroup:
+    """Make the root of all commands."""
+    return LazyGroup(
+        "signet",
+        entries=ENTRIES,
+        params=shared(),
+        help="Run AI agents on your own hardware and seal every run.",
+        epilog="Begin with `signet up`, then `signet chat assistant`. Exit codes: `signet help exit-codes`.",
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        no_args_is_help=True,
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line and give its exit code."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    if instruction := os.environ.get("_SIGNET_COMPLETE"):
+        from click.shell_completion import shell_complete
+
+        return shell_complete(cli(), {}, "signet", "_SIGNET_COMPLETE", instruction)
+    try:
+        code = _run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes once more at its end: let that go nowhere instead of complaining.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return codes.BROKEN_PIPE
+    return code
+
+
+def _run(args: list[str]) -> int:
+    root = cli()
+    try:
+        with root.make_context("signet", args) as ctx:
+            root.invoke(ctx)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else "")
+        return codes.USAGE
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt, EOFError):
+        with contextlib.suppress(OSError):
+            click.echo("", err=True)
+        return codes.INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if debugging():
+            raise
+        failure = Failure.of(error)
+        failure.show(as_json=_wants_json(args), color=_color(args))
+        return failure.code
+    return codes.OK
+
+
+def _wants_json(args: Sequence[str]) -> bool:
+    """Tell whether JSON was asked for; the command line itself may be what is wrong, so it is looked at as it is."""
+    pairs = zip(args, [*args[1:], ""], strict=True)
+    return any(
+        arg in {"--json", "-ojson", "-ojsonl", "--output=json", "--output=jsonl"}
+        or (arg in {"-o", "--output"} and value in {"json", "jsonl"})
+        for arg, value in pairs
+    )
+
+
+def _color(args: Sequence[str]) -> bool | None:
+    return False if "--no-color" in args or os.environ.get("NO_COLOR") else None

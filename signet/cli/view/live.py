@@ -1,0 +1,174 @@
+"""A run at a terminal: the answer as Markdown while it grows, tool calls with their arguments, time and output."""
+
+import time
+from dataclasses import dataclass, field
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.live import Live as Screen
+from rich.markdown import Markdown
+from rich.padding import Padding
+from rich.segment import Segment
+from rich.spinner import Spinner
+from rich.text import Text
+
+from signet.cli.call import Call
+from signet.cli.view.blocks import settled
+from signet.cli.view.phrases import arguments, ended, noted
+from signet.cli.words import seconds
+from signet.v1.events_pb2 import RunEvent
+
+_TAIL_LINES = 6
+_TAIL_CHARACTERS = 8_192
+_FRAMES_PER_SECOND = 12
+_STILL_SECONDS = 0.4  # after this long without news a person is told that it goes on
+
+
+@dataclass
+class _Tool:
+    """A tool call that runs."""
+
+    name: str
+    arguments: str
+    began: float = field(default_factory=time.monotonic)
+    output: str = ""
+
+
+class Live:
+    """Shows events as they come. What is settled scrolls away as ordinary text; only what still changes is redrawn."""
+
+    def __init__(self, call: Call) -> None:
+        self._console = Console(no_color=call.color is False, highlight=False)
+        self._quiet = call.quiet
+        self._text = ""
+        self._thinking = False
+        self._began = self._moved = time.monotonic()
+        self._spinner = Spinner("dots", style="cyan")
+        self._tools: dict[str, _Tool] = {}
+        self._screen = Screen(
+            console=self._console,
+            get_renderable=self._moving,
+            refresh_per_second=_FRAMES_PER_SECOND,
+            transient=True,
+        )
+        self._screen.start()
+
+    def show(self, event: RunEvent) -> None:
+        """Show one event."""
+        kind = event.WhichOneof("kind") or ""
+        show = {
+            "text": self._on_text,
+            "reasoning": self._on_reasoning,
+            "tool_call_started": self._on_tool_started,
+            "tool_output": self._on_tool_output,
+            "tool_call_finished": self._on_tool_finished,
+            "notice": self._on_note,
+            "attempt_lost": self._on_note,
+            "cancel_requested": self._on_note,
+            "finished": self._on_finished,
+        }.get(kind)
+        if show:
+            show(event)
+            self._moved = time.monotonic()
+
+    def close(self) -> None:
+        """Print what is still open and leave the terminal as it was."""
+        self._settle(everything=True)
+        self._screen.stop()
+
+    def _on_text(self, event: RunEvent) -> None:
+        self._thinking = False
+        self._text += event.text.text
+        self._settle()
+
+    def _on_reasoning(self, event: RunEvent) -> None:
+        del event
+        self._thinking = True
+
+    def _on_tool_started(self, event: RunEvent) -> None:
+        self._settle(everything=True)
+        call = event.tool_call_started
+        self._tools[call.id] = _Tool(call.tool, arguments(call.arguments))
+
+    def _on_tool_output(self, event: RunEvent) -> None:
+        tool = self._tools.get(event.tool_output.id)
+        if tool:
+            tool.output = (tool.output + event.tool_output.text)[-_TAIL_CHARACTERS:]
+
+    def _on_tool_finished(self, event: RunEvent) -> None:
+        call = event.tool_call_finished
+        tool = self._tools.pop(call.id, _Tool("tool", ""))
+        if self._quiet:
+            return
+        mark = Text("✗ ", "red") if call.is_error else Text("✓ ", "green")
+        self._print(_heading(tool, mark.append(seconds(call.duration_micros), "dim")))
+        self._print(_tail(call.result if call.is_error else tool.output or call.result))
+
+    def _on_note(self, event: RunEvent) -> None:
+        self._settle(everything=True)
+        if event.HasField("attempt_lost"):
+            self._tools.clear()
+        if not self._quiet:
+            self._print(Text.from_ansi(noted(event)))
+
+    def _on_finished(self, event: RunEvent) -> None:
+        self._settle(everything=True)
+        self._tools.clear()
+        if not self._quiet:
+            self._print(Text.from_ansi(ended(event)))
+
+    def _settle(self, *, everything: bool = False) -> None:
+        """Print the blocks that will not change any more."""
+        end = len(self._text) if everything else settled(self._text)
+        block, self._text = self._text[:end], self._text[end:]
+        if block.strip():
+            self._print(Padding(Markdown(block.strip()), (0, 0, 1, 0)))
+
+    def _print(self, what: RenderableType) -> None:
+        self._console.print(what)
+
+    def _moving(self) -> RenderableType:
+        """Draw what still changes, never higher than the terminal."""
+        parts: list[RenderableType] = []
+        for tool in list(self._tools.values()):
+            passed = seconds((time.monotonic() - tool.began) * 1e6)
+            parts += [_heading(tool, Text(passed, style="cyan")), _tail(tool.output)]
+        if self._text.strip():
+            parts.append(_Bottom(Markdown(self._text.strip()), self._console.height - 2))
+        elif not self._tools and time.monotonic() - self._moved > _STILL_SECONDS:
+            self._spinner.update(text=Text(self._waiting(), style="dim"))
+            parts.append(self._spinner)
+        return Group(*parts)
+
+    def _waiting(self) -> str:
+        passed = seconds((time.monotonic() - self._began) * 1e6)
+        return f"{'thinking' if self._thinking else 'working'} {passed}"
+
+
+def _heading(tool: _Tool, state: Text) -> Text:
+    head = Text.assemble(("● ", "cyan"), (tool.name, "bold"), "  ")
+    head.append(tool.arguments, "dim")
+    return Text.assemble(head, "  ", state)
+
+
+def _tail(output: str) -> RenderableType:
+    """Give the last lines of a tool's output, and how many stand before them."""
+    lines = Text.from_ansi(output).plain.strip("\n").splitlines()
+    hidden = len(lines) - _TAIL_LINES
+    if hidden > 0:
+        lines = [f"… {hidden} lines before", *lines[-_TAIL_LINES:]]
+    if not lines:
+        return Group()
+    return Text("\n".join(f"  │ {line}" for line in lines), style="dim", no_wrap=True, overflow="ellipsis")
+
+
+class _Bottom:
+    """The last lines of something that may be higher than the terminal."""
+
+    def __init__(self, what: RenderableType, height: int) -> None:
+        self._what = what
+        self._height = max(height, 4)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in console.render_lines(self._what, options, pad=False)[-self._height :]:
+            yield from line
+            yield Segment.line()
