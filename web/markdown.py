@@ -42,27 +42,26 @@ def render(text: str) -> str:
 
 
 def boundary(text: str, start: int) -> int:
-    """Give where the settled blocks that begin at `start` end: after the last blank line that separates two blocks.
+    """Give where the first block that begins at `start` ends, when a later line shows that it has; else `start`.
 
-    Blank lines inside a fence, before indented lines, and between the items of one list separate nothing, and a line
-    that is still being written says nothing yet. Gives `start` when nothing is settled.
+    Blank lines inside a fence, before indented lines, and between the items of one list end nothing, and a line that is
+    still being written shows nothing yet. A text has the same boundaries however often it was asked about as it grew.
     """
-    end, fence, in_list, blank = start, "", False, False
+    fence, in_list, blank = "", False, False
     position = start
     for line in text[start:].split("\n")[:-1]:
-        if blank and not fence and line.strip():
-            continues = line.startswith((" ", "\t")) or (in_list and _LIST.match(line) is not None)
-            if not continues:
-                end, in_list = position, False
+        is_item = _LIST.match(line) is not None
+        if blank and not fence and line.strip() and not line.startswith((" ", "\t")) and not (in_list and is_item):
+            return position
         marker = _FENCE.match(line)
         if marker and not fence:
             fence = marker[1]
         elif marker and line.strip().startswith(fence) and not line.strip().strip(fence[0]):
             fence = ""
-        in_list = in_list or (not fence and _LIST.match(line) is not None)
-        blank = not line.strip()
+        in_list = in_list or (not fence and is_item)
+        blank = not line.strip() and position > start
         position += len(line) + 1
-    return end
+    return start
 
 
 class _Renderer(RendererHTML):

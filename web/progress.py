@@ -25,15 +25,18 @@ class Prose:
     pieces: list[str] = field(default_factory=list)
     settled_characters: int = 0
     ended: bool = False
+    sent_pieces: int = -1
+    """How many settled pieces the page has; -1 before it has the part at all."""
 
     def settle(self) -> None:
         """Move what is settled out of the tail; all of it once the text has ended."""
         if self.ended:
+            if self.settled_characters == len(self.text) and len(self.pieces) == 1:
+                return
             self.pieces = [markdown.render(self.text)]  # whole: blocks that refer to one another come out right
             self.settled_characters = len(self.text)
             return
-        end = markdown.boundary(self.text, self.settled_characters)
-        if end > self.settled_characters:
+        while (end := markdown.boundary(self.text, self.settled_characters)) > self.settled_characters:
             self.pieces.append(markdown.render(self.text[self.settled_characters : end]))
             self.settled_characters = end
 
@@ -54,6 +57,8 @@ class Call:
     verdict: str
     started: int
     output: str = ""
+    sent_output: int = 0
+    """How many characters of the output the page has."""
     cut: bool = False
     result: str = ""
     state: str = "running"
@@ -67,10 +72,7 @@ class Call:
     @property
     def pretty(self) -> str:
         """The arguments, a line each."""
-        try:
-            return json.dumps(json.loads(self.arguments), indent=2, ensure_ascii=False)
-        except ValueError:
-            return self.arguments
+        return pretty(self.arguments)
 
 
 @dataclass
@@ -110,6 +112,14 @@ def summarize(arguments: str) -> str:
                 return _line(values[key])
         return _line(", ".join(f"{key}: {value}" for key, value in values.items()))
     return _line(arguments)
+
+
+def pretty(arguments: str) -> str:
+    """Give a JSON text with a line for each value; another text as it is."""
+    try:
+        return json.dumps(json.loads(arguments), indent=2, ensure_ascii=False)
+    except ValueError:
+        return arguments
 
 
 def _line(text: str) -> str:
@@ -160,8 +170,20 @@ class Progress:
                 self.sequence = event.sequence
                 self._take(event)
 
+    def settle(self) -> None:
+        """Render what can be rendered, before it is drawn."""
+        for part in self.parts:
+            if isinstance(part, Prose):
+                part.settle()
+
     def clean(self) -> None:
-        """Forget what changed: the page has it."""
+        """Note that the page has all of it."""
+        self.settle()
+        for part in self.parts:
+            if isinstance(part, Prose):
+                part.sent_pieces = len(part.pieces)
+            elif isinstance(part, Call):
+                part.sent_output = len(part.output)
         self.changed.clear()
         self.dropped.clear()
         self.said.clear()

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from signet.v1 import runs_pb2, usage_pb2
+from signet.v1 import events_pb2, runs_pb2, usage_pb2
 
 
 class State(NamedTuple):
@@ -103,3 +103,30 @@ def short(name: str) -> str:
 def brief(digest: str) -> str:
     """Give the first twelve characters of a digest."""
     return digest[:12]
+
+
+LAYERS = {
+    int(events_pb2.ISOLATION_STATE_ENFORCED): ("holds", "✓", "good"),
+    int(events_pb2.ISOLATION_STATE_PARTIAL): ("holds in part", "◑", "warn"),
+    int(events_pb2.ISOLATION_STATE_ABSENT): ("absent", "✕", "bad"),
+}
+
+
+def layer(state: int) -> tuple[str, str, str]:
+    """Give how an isolation layer is shown: a word, a sign and a tone."""
+    return LAYERS.get(state, ("not known", "·", "quiet"))
+
+
+def took(run: runs_pb2.Run) -> str:
+    """Give how long a run took, or that it goes on."""
+    length = between(run.create_time, run.end_time)
+    return "goes on" if length is None else duration(length)
+
+
+_LINE_CHARACTERS = 140
+
+
+def oneline(text: str) -> str:
+    """Give the beginning of a text as one line."""
+    line = " ".join(text[: 4 * _LINE_CHARACTERS].split())
+    return line if len(line) <= _LINE_CHARACTERS else line[: _LINE_CHARACTERS - 1] + "…"

@@ -1,0 +1,94 @@
+"""Templates: found, compiled and filled. Everything is escaped unless it was made safe by `markdown`."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from web import seal, words
+from web.progress import pretty, summarize
+
+_HERE = Path(__file__).parent
+
+STATIC = _HERE / "static"
+
+PLACES = (
+    ("/", "Chat", "chat"),
+    ("/runs", "Runs", "runs"),
+    ("/agents", "Agents", "agents"),
+    ("/souls", "Souls", "souls"),
+    ("/models", "Models", "models"),
+    ("/workers", "Workers", "workers"),
+)
+"""The places of the navigation: path, label, icon."""
+
+
+class Views:
+    """The templates of the pages, and of the pieces that change while a run goes on."""
+
+    def __init__(self) -> None:
+        self.version = _version(STATIC)
+        self.static = f"/static/{self.version}"
+        self._environment = Environment(
+            loader=FileSystemLoader(_HERE / "templates"),
+            autoescape=select_autoescape(default=True, default_for_string=True),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._environment.filters.update(
+            duration=words.duration,
+            tokens=words.tokens,
+            cost=words.cost,
+            short=words.short,
+            brief=words.brief,
+            state=words.state,
+            state_name=words.state_name,
+            time=_time,
+            layer=words.layer,
+            took=words.took,
+            oneline=words.oneline,
+            summary=summarize,
+            pretty=pretty,
+        )
+        icon = self._environment.get_template("_icons.html").module.icon  # type: ignore[attr-defined] # a macro
+        self._environment.globals.update(static=self.static, places=PLACES, icon=icon, here="", seal=seal.seal)
+        self._live = self._environment.get_template("_live.html").module
+
+    def page(self, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+        """Fill a template."""
+        return HTMLResponse(self.text(template, values | {"status": status}), status)
+
+    def text(self, template: str, values: Mapping[str, Any]) -> str:
+        """Fill a template and give its text."""
+        return self._environment.get_template(template).render(values)
+
+    def live(self, macro: str, *values: Any) -> str:
+        """Draw one piece of `_live.html`."""
+        return str(getattr(self._live, macro)(*values))
+
+
+def wants_json(request: Request) -> bool:
+    """Tell whether our own script asks, rather than a browser's form."""
+    return request.headers.get("accept", "").startswith("application/json")
+
+
+def _time(timestamp: Any) -> Markup:
+    moment = words.moment(timestamp)
+    if moment is None:
+        return Markup("not yet")
+    return Markup('<time datetime="{}">{}</time>').format(words.iso(moment), words.utc(moment))
+
+
+def _version(folder: Path) -> str:
+    """Name the static files by their content: a browser keeps them for ever and never sees an old one."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
