@@ -1,0 +1,93 @@
+"""How a run ends: its last events, its final state, and its record sealed, all in one transaction."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from control import record
+from control.bells import PENDING, Bells
+from control.store import events, leases, runs, stamps
+from control.store.writer import Transaction
+from signet.kit.errors import NotFound
+from signet.kit.times import stamp
+from signet.v1 import events_pb2, runs_pb2
+
+CANCELLED = runs_pb2.RunError(reason="CANCELLED", message="the run was cancelled")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How it ended: an error or none, what it answered, and the JSON array of messages it adds to its session."""
+
+    outcome: "runs_pb2.RunState" = runs_pb2.RUN_STATE_FAILED
+    error: runs_pb2.RunError | None = None
+    output: str = ""
+    messages: str = ""
+
+
+def finish(transaction: Transaction, ident: str, ending: Ending, bells: Bells) -> runs_pb2.Run:
+    """Make a run final: write `finished`, take its record's digest, end its lease."""
+    connection = transaction.connection
+    row = runs.row(connection, ident)
+    before = runs.get(connection, ident)
+    if row is None or before is None:
+        raise NotFound("RUN_NOT_FOUND", f"there is no runs/{ident}")
+    last = _last_events(transaction, row, before, ending)
+    size = events.insert(connection, ident, last)
+    leases.delete(connection, ident)
+    error = ending.error or runs_pb2.RunError()
+    runs.change(
+        connection,
+        ident,
+        state=ending.outcome,
+        reason=error.reason,
+        message=error.message,
+        end_time=transaction.now,
+        last_sequence=last[-1].sequence,
+        event_bytes=row.event_bytes + size,
+    )
+    runs.conclude(connection, ident, output=ending.output, messages=ending.messages)
+    run = _sealed(transaction, ident)
+    transaction.after(partial(bells.ring, run.name))
+    if row.session:
+        transaction.after(partial(bells.ring, PENDING))  # the session's next run may begin
+    return run
+
+
+def cancel(transaction: Transaction, ident: str, bells: Bells) -> runs_pb2.Run:
+    """Make a run CANCELLED."""
+    return finish(transaction, ident, Ending(outcome=runs_pb2.RUN_STATE_CANCELLED, error=CANCELLED), bells)
+
+
+def _last_events(
+    transaction: Transaction, row: runs.Row, before: runs_pb2.Run, ending: Ending
+) -> list[events_pb2.RunEvent]:
+    """Give the events that control adds: who asked for a cancel where no event says so yet, and the end."""
+    found: list[events_pb2.RunEvent] = []
+    sequence = row.last_sequence + 1
+    if row.cancel_time is not None and not row.cancel_noted:
+        asked = events_pb2.CancelRequested(caller=row.cancel_caller)
+        found.append(
+            events_pb2.RunEvent(run=row.name, sequence=sequence, time=stamp(row.cancel_time), cancel_requested=asked)
+        )
+        sequence += 1
+    error = ending.error or runs_pb2.RunError()
+    finished = events_pb2.RunFinished(
+        outcome=runs_pb2.RunState.Name(ending.outcome).removeprefix("RUN_STATE_"),
+        output=ending.output,
+        reason=error.reason,
+        message=error.message,
+        usage=before.usage,
+    )
+    found.append(events_pb2.RunEvent(run=row.name, sequence=sequence, time=stamp(transaction.now), finished=finished))
+    return found
+
+
+def _sealed(transaction: Transaction, ident: str) -> runs_pb2.Run:
+    connection = transaction.connection
+    run = runs.get(connection, ident)
+    if run is None:
+        raise NotFound("RUN_NOT_FOUND", f"there is no runs/{ident}")
+    made = record.build(run, events.all_of(connection, ident), stamps.texts(connection, run.stamp))
+    run.record_digest = record.seal(made)
+    runs.change(connection, ident, record_digest=run.record_digest)
+    return run

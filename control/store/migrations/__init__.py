@@ -1,0 +1,1 @@
+"""How an older database becomes one of this version. Loaded only when there is something to do."""

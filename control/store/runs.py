@@ -1,0 +1,260 @@
+"""Rows of runs. What the rest of control may know of one beyond the public Run is in `Row`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from control.store.schema import runs as table
+from control.store.schema import sessions, stamps, texts
+from control.tally import Tally
+from signet.kit.times import stamp
+from signet.v1 import runs_pb2, usage_pb2
+
+FINAL = (runs_pb2.RUN_STATE_SUCCEEDED, runs_pb2.RUN_STATE_FAILED, runs_pb2.RUN_STATE_CANCELLED)
+"""States that never change."""
+
+_HELD = (runs_pb2.RUN_STATE_RUNNING, runs_pb2.RUN_STATE_WAITING)
+_CUT = 4096
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run as its changes see it. Ids carry no collection."""
+
+    id: str
+    agent: str
+    session: str
+    state: int
+    model: str
+    runtime: str
+    plan: str
+    worker: str
+    attempts: int
+    generation: int
+    last_sequence: int
+    event_bytes: int
+    tool_calls: int
+    cancel_time: int | None
+    cancel_caller: str
+    cancel_noted: bool
+
+    @property
+    def name(self) -> str:
+        """`runs/{run}`."""
+        return f"runs/{self.id}"
+
+    @property
+    def final(self) -> bool:
+        """Whether its state can never change."""
+        return self.state in FINAL
+
+
+_ROW = sa.select(*(getattr(table.c, name) for name in Row.__dataclass_fields__))
+
+
+def row(connection: sa.Connection, ident: str) -> Row | None:
+    """Give what a change needs of a run."""
+    found = connection.execute(_ROW.where(table.c.id == ident)).one_or_none()
+    return _row(found) if found else None
+
+
+def insert(connection: sa.Connection, values: dict[str, Any], text: str) -> None:
+    """Keep a new run and its input."""
+    connection.execute(sa.insert(table), values | {"cost_microusd": 0})
+    connection.execute(sa.insert(texts), {"run": values["id"], "input": text})
+
+
+def change(connection: sa.Connection, ident: str, **values: Any) -> None:
+    """Change columns of a run."""
+    connection.execute(sa.update(table).where(table.c.id == ident).values(values))
+
+
+def conclude(connection: sa.Connection, ident: str, *, output: str, messages: str) -> None:
+    """Keep what a run answered, and what it adds to its session."""
+    connection.execute(sa.update(texts).where(texts.c.run == ident).values(output=output, messages=messages))
+
+
+def grow(connection: sa.Connection, ident: str, last_sequence: int, size: int, tally: Tally) -> None:
+    """Note that events were kept, and what they add to the run's figures."""
+    values: dict[str, Any] = {"last_sequence": last_sequence, "event_bytes": table.c.event_bytes + size}
+    if tally != Tally():
+        sums = ("model_calls", "tool_calls", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+        values |= {name: table.c[name] + getattr(tally, name) for name in (*sums, "usage_calls", "cost_microusd")}
+        if tally.cost_microusd is None:
+            values["cost_microusd"] = None
+        values["estimated"] = sa.or_(table.c.estimated, sa.literal(tally.estimated))
+        values["cancel_noted"] = sa.or_(table.c.cancel_noted, sa.literal(tally.cancel_noted))
+    connection.execute(sa.update(table).where(table.c.id == ident).values(values))
+
+
+def claimable(connection: sa.Connection, runtimes: Sequence[str]) -> Row | None:
+    """Give the oldest PENDING run whose session has no run in a worker's hands."""
+    other = table.alias("other")
+    busy = sa.exists().where(other.c.session == table.c.session, other.c.state.in_(_HELD))
+    query = (
+        _ROW.where(table.c.state == runs_pb2.RUN_STATE_PENDING, table.c.runtime.in_(runtimes), ~busy)
+        .order_by(table.c.id)
+        .limit(1)
+    )
+    found = connection.execute(query).one_or_none()
+    return _row(found) if found else None
+
+
+def pending(connection: sa.Connection, limit: int) -> int:
+    """Count the runs that wait for a worker, up to a limit."""
+    some = sa.select(table.c.id).where(table.c.state == runs_pb2.RUN_STATE_PENDING).limit(limit).subquery()
+    return connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
+
+
+def newest(connection: sa.Connection) -> str:
+    """Give the highest id, empty where there is no run."""
+    return connection.execute(sa.select(sa.func.max(table.c.id))).scalar_one() or ""
+
+
+def by_request(connection: sa.Connection, request_id: str) -> tuple[str, str] | None:
+    """Give the id of the run that a request made, and the hash of that request."""
+    query = sa.select(table.c.id, table.c.request_hash).where(table.c.request_id == request_id)
+    found = connection.execute(query).one_or_none()
+    return (found.id, found.request_hash) if found else None
+
+
+def by_prefix(connection: sa.Connection, prefix: str) -> list[str]:
+    """Give the ids that begin with a prefix, three at most."""
+    query = sa.select(table.c.id).where(*_begins(table.c.id, prefix)).order_by(table.c.id).limit(3)
+    return list(connection.execute(query).scalars())
+
+
+def _begins(column: sa.Column[str], prefix: str) -> tuple[sa.ColumnElement[bool], ...]:
+    """Compare so that an index serves; ids and digests have no character above f."""
+    return column >= prefix, column < f"{prefix}g"
+
+
+_PUBLIC = (
+    sa.select(
+        table,
+        stamps.c.soul,
+        stamps.c.tools,
+        stamps.c.runtime.label("runtime_digest"),
+        stamps.c.model.label("model_digest"),
+        stamps.c.permissions,
+    )
+    .join(stamps, stamps.c.digest == table.c.stamp)
+    .join(texts, texts.c.run == table.c.id)
+)
+
+
+def get(connection: sa.Connection, ident: str) -> runs_pb2.Run | None:
+    """Give a run, whole."""
+    query = _PUBLIC.add_columns(texts.c.input, texts.c.output).where(table.c.id == ident)
+    found = connection.execute(query).one_or_none()
+    return _run(found, found.input, found.output) if found else None
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which runs are listed. Empty fields do not filter; times are microseconds, `before` an id."""
+
+    agent: str = ""
+    session: str = ""
+    states: tuple[int, ...] = ()
+    created_after: int | None = None
+    created_before: int | None = None
+    model: str = ""
+    stamp: str = ""
+    before: str = ""
+
+
+def page(connection: sa.Connection, wanted: Filter, limit: int) -> list[runs_pb2.Run]:
+    """Give runs, newest first, their input and output cut to 4 KiB."""
+    query = _PUBLIC.add_columns(
+        sa.func.substr(texts.c.input, 1, _CUT).label("input"), sa.func.substr(texts.c.output, 1, _CUT).label("output")
+    )
+    for condition in _conditions(wanted):
+        query = query.where(condition)
+    rows = connection.execute(query.order_by(table.c.id.desc()).limit(limit))
+    return [_run(found, _cut(found.input), _cut(found.output)) for found in rows]
+
+
+def _conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    if wanted.agent:
+        found.append(table.c.agent == wanted.agent)
+    if wanted.session:
+        found.append(table.c.session == wanted.session)
+    if wanted.states:
+        found.append(table.c.state.in_(wanted.states))
+    if wanted.created_after is not None:
+        found.append(table.c.create_time >= wanted.created_after)
+    if wanted.created_before is not None:
+        found.append(table.c.create_time < wanted.created_before)
+    if wanted.model:
+        found.append(table.c.model == wanted.model)
+    if wanted.stamp:
+        found.extend(_begins(table.c.stamp, wanted.stamp))
+    if wanted.before:
+        found.append(table.c.id < wanted.before)
+    return found
+
+
+def _cut(text: str) -> str:
+    return text.encode()[:_CUT].decode(errors="ignore")
+
+
+def _row(found: sa.Row[Any]) -> Row:
+    values = found._asdict()
+    return Row(**values | {"session": values["session"] or ""})
+
+
+def _run(found: sa.Row[Any], text: str, output: str) -> runs_pb2.Run:
+    run = runs_pb2.Run(
+        name=f"runs/{found.id}",
+        agent=f"agents/{found.agent}",
+        session=f"sessions/{found.session}" if found.session else "",
+        input=text,
+        state=found.state,
+        output=output,
+        stamp=runs_pb2.Stamp(
+            digest=found.stamp,
+            soul=found.soul,
+            tools=found.tools,
+            runtime=found.runtime_digest,
+            model=found.model_digest,
+            permissions=found.permissions,
+        ),
+        usage=_usage(found),
+        create_time=stamp(found.create_time),
+        start_time=None if found.start_time is None else stamp(found.start_time),
+        end_time=None if found.end_time is None else stamp(found.end_time),
+        worker=f"workers/{found.worker}" if found.worker else "",
+        attempts=found.attempts,
+        record_digest=found.record_digest,
+        last_sequence=found.last_sequence,
+        model=found.model,
+        model_calls=found.model_calls,
+        tool_calls=found.tool_calls,
+        cancel_requested=found.cancel_time is not None,
+    )
+    if found.reason:
+        run.error.reason = found.reason
+        run.error.message = found.message
+    return run
+
+
+def _usage(found: sa.Row[Any]) -> usage_pb2.Usage:
+    return usage_pb2.Usage(
+        input_tokens=found.input_tokens,
+        output_tokens=found.output_tokens,
+        cached_tokens=found.cached_tokens,
+        reasoning_tokens=found.reasoning_tokens,
+        cost_microusd=found.cost_microusd,
+        estimated=found.estimated,
+        calls=found.usage_calls,
+    )
+
+
+def session_agent(connection: sa.Connection, session: str) -> str | None:
+    """Give the agent of a session that is not deleted."""
+    query = sa.select(sessions.c.agent).where(sessions.c.id == session, sessions.c.delete_time.is_(None))
+    return connection.execute(query).scalar_one_or_none()
