@@ -87,6 +87,15 @@ READ_FILE = Tool(
         "What does main.py say?",
         "cat todo.md",
         "Print the contents of the log file server.log",
+        "Display lines 10 to 20 of script.js",
+        "Tell me what is written in letter.txt",
+        "I want to see what letter.md contains",
+        "View src/index.html",
+        "more data.txt",
+        "head results.log",
+        "Open the file plan.md",
+        "Let me look at app/settings.py",
+        "Can you read out poem.txt?",
     ),
 )
 WRITE_FILE = Tool(
@@ -105,6 +114,14 @@ WRITE_FILE = Tool(
         "Put the words good morning into hello.txt",
         "Make a new file names.txt containing Anna",
         "Store 42 in answer.txt",
+        "Create a script run.py with print(2)",
+        "Write down my address in address.txt",
+        'Note "water the plants" in tasks.txt',
+        "Generate a file colors.json that lists red and green",
+        "Write the sentence the shop is closed into sign.txt",
+        "Put 7 in number.txt",
+        "Save the text see you at noon as message.txt",
+        "I need a file called list.md with eggs in it",
     ),
 )
 EDIT_FILE = Tool(
@@ -125,6 +142,14 @@ EDIT_FILE = Tool(
         "Fix the typo teh to the in notes.md",
         "Change the port from 80 to 8080 in settings.ini",
         "Substitute red by blue in colors.txt",
+        "Update index.html so that the title becomes Home",
+        "Modify the file plan.md: Tuesday should be Friday",
+        "Correct the spelling of adress in letter.txt",
+        "Turn yes into no in answers.txt",
+        "Replace London by Paris in trip.md",
+        "Edit list.txt and replace tea with coffee",
+        "Please rename old to new inside code.js",
+        "In letter.txt write Dear instead of Hello",
     ),
 )
 LIST_FILES = Tool(
@@ -145,6 +170,13 @@ LIST_FILES = Tool(
         "ls",
         "Give me a list of all documents you have",
         "What files do you have?",
+        "Show the contents of the folder docs",
+        "Is there anything in the workspace?",
+        "dir /workspace",
+        "Show the directory tree",
+        "Enumerate the files under data/",
+        "Have a look at which files we have",
+        "What is inside the folder music?",
     ),
 )
 SEARCH_FILES = Tool(
@@ -168,6 +200,16 @@ SEARCH_FILES = Tool(
         "grep for error",
         "Which files mention Berlin?",
         "Look for lines with import os",
+        "Search all files for the name Maria",
+        "Do any of my documents contain the word contract?",
+        "grep -rn timeout .",
+        'Find every occurrence of "license"',
+        "In which files does the text hello appear?",
+        "Is the phrase thank you anywhere in the files?",
+        "Search the notes for the word holiday",
+        "Where do I mention Rome in my files?",
+        "Show every line that contains warning",
+        "Find files that contain the text password",
     ),
 )
 EXEC = Tool(
@@ -189,6 +231,15 @@ EXEC = Tool(
         "How much disk space is left on this machine?",
         "Which kernel version is running?",
         "Run the tests with pytest",
+        "Start the program server.sh",
+        "Execute `ps aux` in the terminal",
+        "Enter the command id in a shell and show the result",
+        "Which version of gcc is installed here?",
+        "Run npm install",
+        "Build the project with cmake",
+        "Would you run the command ls -l for me?",
+        "What does the command pwd print?",
+        "run echo good morning",
     ),
 )
 

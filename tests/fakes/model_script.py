@@ -1,7 +1,7 @@
 """A real HTTP server in the OpenAI form that answers from a script, faults included.
 
-Each request takes the next answer of the queue. A request that nothing was queued for is answered with 500; that, and an
-answer that nobody asked for, is an error when the server closes.
+Each request takes the next answer of the queue. A request that nothing was queued for is answered with 500; that, and
+an answer that nobody asked for, is an error when the server closes.
 """
 
 import asyncio

@@ -8,6 +8,7 @@ import os
 import sys
 import traceback
 
+from workers.runtimes.builtin.demonstration import Demonstration
 from workers.runtimes.builtin.failure import RunFailed
 from workers.runtimes.builtin.frames import LINE_BYTES, BadFrame, Channel, Output, WorkerGone, encode
 from workers.runtimes.builtin.loop import Finish, Loop
@@ -41,7 +42,8 @@ def serve(output: Output) -> None:
     try:
         task = Task.parse(output.channel.read())
         model = Model(task.base_url, task.model, task.deadlines)
-        finish(output, Loop(task, model, output).run())
+        run = Demonstration(task, model, output) if task.by_embedding else Loop(task, model, output)
+        finish(output, run.run())
     except RunFailed as failed:
         fail(output, failed)
 
