@@ -130,6 +130,7 @@ def _plan(home: Home, options: RouterOptions) -> Plan:
         chat_socket=str(home.socket("chat.sock")),
         embeddings_socket=str(home.socket("embed.sock")),
         verified=str(home.router / "verified.json"),
+        name=options.chat_name,
         gguf=options.embedded_gguf,
         sha256=options.embedded_sha256,
         slots=options.embedded_slots,

@@ -20,7 +20,9 @@ class RouterOptions:
     """Everything that may be set. Sizes are bytes, times seconds; a port of 0 means: not on TCP.
 
     `concurrency` calls run at one provider at a time, `queue` more wait for their turn, and the next one is
-    refused with 429. `embedded_threads` 0 means one for each CPU, at most 8.
+    refused with 429. `embedded_gguf` replaces the packaged chat weights by a file, which is then named `embedded_name`
+    (default: as the file) and chooses tools itself if `embedded_tools` is on. `embedded_threads` 0 means one for each
+    CPU, at most 8.
     """
 
     grpc_port: int = 7411
@@ -28,6 +30,8 @@ class RouterOptions:
     embedded: bool = True
     embedded_gguf: str = ""
     embedded_sha256: str = ""
+    embedded_name: str = ""
+    embedded_tools: bool = False
     embedded_slots: int = 2
     embedded_context_tokens: int = 4096
     embedded_threads: int = 0
@@ -62,6 +66,12 @@ class RouterOptions:
     def deadlines(self) -> Deadlines:
         """Those of a call."""
         return Deadlines(self.connect_seconds, self.first_byte_seconds, self.idle_seconds, self.total_seconds)
+
+    @property
+    def chat_name(self) -> str:
+        """Name of the embedded chat model."""
+        stem = Path(self.embedded_gguf).stem.lower() if self.embedded_gguf else "smollm2"
+        return self.embedded_name or stem
 
     @property
     def threads(self) -> int:

@@ -33,15 +33,21 @@ class Vault:
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+        if sealed[:1] != _VERSION:
+            raise _shut(spec)
         nonce, text = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
         try:
             return AESGCM(self._key).decrypt(nonce, text, _bound_to(spec)).decode()
         except (InvalidTag, ValueError) as error:
-            raise VaultError(
-                f"the key of provider {spec.id} does not open with keys/vault.key: restore that file from a backup, or "
-                "delete the provider and add it again"
-            ) from error
+            raise _shut(spec) from error
+
+
+def _shut(spec: Spec) -> VaultError:
+    return VaultError(
+        f"the key of provider {spec.id} does not open with keys/vault.key: restore that file from a backup, or "
+        "delete the provider and add it again"
+    )
 
 
 def _bound_to(spec: Spec) -> bytes:
-    return _VERSION + f"signet provider key\n{spec.id}\n{spec.base_url}".encode()
+    return f"signet provider key\n{spec.id}\n{spec.base_url}".encode()

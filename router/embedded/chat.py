@@ -6,9 +6,6 @@ from typing import Any
 from router.embedded.plan import Plan
 from router.embedded.weights import CHAT_SHA256, Weights, WeightsError, packaged, verify
 
-ALIAS = "smollm2"
-"""The upstream name of the model, whatever weights stand behind it."""
-
 
 def weights(plan: Plan) -> Weights:
     """Choose the weights: the plan's file, or the packaged one. Raises WeightsError."""
@@ -37,7 +34,7 @@ def serve(plan: Plan) -> tuple[str, Any]:
     Path(plan.chat_socket).unlink(missing_ok=True)
     params = xllamacpp.CommonParams()
     params.model.path = str(chosen.path)
-    params.model_alias = {ALIAS}  # else answers name the file
+    params.model_alias = {plan.name}  # else answers name the file
     params.hostnames = [plan.chat_socket]
     params.n_parallel = plan.slots
     params.n_ctx = plan.slots * plan.context_tokens  # llama.cpp divides it among the slots

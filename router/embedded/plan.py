@@ -9,12 +9,14 @@ class Plan:
     """What the child is to serve. It comes on standard input, whose end is the child's end too.
 
     Paths are absolute. An empty `gguf` means the packaged chat weights; `sha256` is checked in either case, and may be
-    empty only with the packaged ones. `context_tokens` is a slot's share. `cache_mib` bounds the cache of prompts.
+    empty only with the packaged ones. `name` is the chat model's upstream name, `context_tokens` a slot's share,
+    `cache_mib` the bound of the cache of prompts.
     """
 
     chat_socket: str
     embeddings_socket: str
     verified: str
+    name: str = "smollm2"
     gguf: str = ""
     sha256: str = ""
     slots: int = 2

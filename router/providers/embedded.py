@@ -13,19 +13,21 @@ from router.wire import Target
 
 _CHECK_SECONDS = 10.0
 _BASE_URL = "http://embedded/v1"
-_MODELS = {"smollm2": "chat", "e5": "embeddings"}
-_E5 = Profile(context_tokens=512, chat=False, embeddings=True)
+_PARTS = ("chat", "embeddings")
+E5 = "e5"
+_E5_PROFILE = Profile(context_tokens=512, chat=False, embeddings=True)
 _EMBEDDING_CALLS = 8
 
 
 class Embedded:
-    """Offers `smollm2` for chat, a demonstration model, and `e5` for embeddings."""
+    """Offers `smollm2`, a demonstration model, or the weights that were configured, and `e5` for embeddings."""
 
     def __init__(self, spec: Spec, parts: Parts) -> None:
         self._spec = spec
         self._options = parts.options
         self._log = parts.log
         self._child = Child(parts.plan, parts.log)
+        self._models = {parts.plan.name: "chat", E5: "embeddings"}
         queue = parts.options.queue
         self._targets = {
             "chat": (
@@ -47,7 +49,7 @@ class Embedded:
     @property
     def health(self) -> Health:
         """How it is: as its worse part."""
-        parts = [self._child.health(part) for part in _MODELS.values()]
+        parts = [self._child.health(part) for part in _PARTS]
         return next((health for health in parts if health.state is not State.READY), parts[0])
 
     @property
@@ -57,12 +59,12 @@ class Embedded:
 
     def offer(self) -> Offer:
         """Say which models can be named; the chat model first."""
-        return Offer(self._spec.id, tuple(_MODELS))
+        return Offer(self._spec.id, tuple(self._models))
 
     def model(self, upstream: str) -> Model:
         """Describe a model."""
-        part = _MODELS[upstream]
-        profile = self._chat_profile() if part == "chat" else _E5
+        part = self._models[upstream]
+        profile = self._chat_profile() if part == "chat" else _E5_PROFILE
         name = f"{self._spec.id}/{upstream}"
         identity = digest(self._spec, upstream, profile, self._child.sha256(part))
         return Model(name, self._spec.id, upstream, profile, identity, self._child.health(part))
@@ -74,16 +76,16 @@ class Embedded:
     async def check(self) -> Health:
         """Say how it is; where a part is unavailable, try again first."""
         self._child.mend()
-        for part in _MODELS.values():
-            await self._child.settled(part, _CHECK_SECONDS / len(_MODELS))
+        for part in _PARTS:
+            await self._child.settled(part, _CHECK_SECONDS / len(_PARTS))
         return self.health
 
     async def target(self, ask: Ask, upstream: str, wait_seconds: float) -> tuple[Target, Gate]:
         """Say which socket takes the call, once its part has loaded."""
-        part = _MODELS[upstream]
+        part = self._models[upstream]
         if (part == "chat") != (ask.endpoint == CHAT):
             raise bad_request(f"{self._spec.id}/{upstream} answers {part} requests only", "model")
-        if ask.body.get("tools"):
+        if ask.body.get("tools") and self.model(upstream).profile.tool_choice != "NATIVE":
             message = f"{self._spec.id}/{upstream} cannot call tools: its profile says that the caller must choose them"
             raise bad_request(message, "tools")
         health = await self._child.settled(part, wait_seconds)
@@ -101,5 +103,9 @@ class Embedded:
             await asyncio.wait([self._task])
 
     def _chat_profile(self) -> Profile:
-        tokens = self._options.embedded_context_tokens
-        return Profile(context_tokens=tokens, tool_choice="EMBEDDING", demonstration=True)
+        options = self._options
+        return Profile(
+            context_tokens=options.embedded_context_tokens,
+            tool_choice="NATIVE" if options.embedded_tools else "EMBEDDING",
+            demonstration=not options.embedded_gguf,
+        )
