@@ -28,19 +28,20 @@ class Fleet:
         """Choose: the argument, else SIGNET_CONTROL, SIGNET_ROUTER and SIGNET_TOKEN, else the local data folder.
 
         The operator's token in the data folder is used for the fleet of that folder only: it is never sent elsewhere.
+        An empty `token` is nobody's.
         Raises PermissionDenied where the data folder is somebody else's.
         """
         home = Home.find(data)
         remote = "" if data else os.environ.get("SIGNET_CONTROL", "")
         said = control or remote
         there = router or ("" if data else os.environ.get("SIGNET_ROUTER", ""))
-        secret = token or os.environ.get("SIGNET_TOKEN", "")
+        secret = os.environ.get("SIGNET_TOKEN", "") if token is None else token
         if said:
             return cls(said, there, secret, home, local=False)
         return cls(
             home.target("control.sock"),
             there or home.target("router.sock"),
-            secret or _operator(home),
+            _operator(home) if token is None and not secret else secret,
             home,
             local=True,
         )
