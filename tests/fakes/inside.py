@@ -1,6 +1,7 @@
 """Runs what a sandbox would run, as a process of its own with a socket on fd 3, and speaks JSON lines with it."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -82,10 +83,12 @@ async def inside(module: str, folder: Path) -> AsyncIterator[Inside]:
             start_new_session=True,
         )
     reader, writer = await asyncio.open_connection(sock=ours, limit=8 * 1024 * 1024)
+    running = Inside(process, reader, writer)
     try:
-        yield Inside(process, reader, writer)
+        yield running
     finally:
         writer.close()
-        if process.returncode is None:
-            os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # also what it left behind
+        await running.errors()  # to its end, so that the pipe is closed
         await process.wait()

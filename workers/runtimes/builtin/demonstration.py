@@ -3,14 +3,14 @@
 The model never restates what a tool said: it would get it wrong.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from workers.runtimes.builtin import phrases, prepared, prompt
 from workers.runtimes.builtin.chatter import CHATTER
 from workers.runtimes.builtin.choice import CHAT, Choice, Way, decide
-from workers.runtimes.builtin.context import Budget, fit
+from workers.runtimes.builtin.context import Budget, fit, turns
 from workers.runtimes.builtin.dispatch import Request, dispatch
 from workers.runtimes.builtin.failure import ContextOverflow, RunFailed
 from workers.runtimes.builtin.fill import Filler, Missing
@@ -109,7 +109,7 @@ class Demonstration:
     def _talk(self) -> Finish:
         budget = Budget(min(self.task.context_tokens, TALK_TOKENS + ANSWER_TOKENS), ANSWER_TOKENS)
         system = {"role": "system", "content": prompt.system(self.task)}
-        earlier = [short(message) for message in self.task.history if said(message)]
+        earlier = [short(message) for turn in turns(self.task.history) if self._is_talk(turn) for message in turn]
         while True:
             fitted = fit(budget, system, earlier, [{"role": "user", "content": self.task.input}])
             tokens = min(budget.answer(fitted.tokens), self.task.max_output_tokens)
@@ -131,10 +131,10 @@ class Demonstration:
         asked = {"role": "user", "content": self.task.input}
         return Finish(text, [asked, {"role": "assistant", "content": text}])
 
-
-def said(message: Mapping[str, Any]) -> bool:
-    """Whether a message is talk between user and agent."""
-    return message.get("role") in ("user", "assistant") and bool(message.get("content"))
+    def _is_talk(self, turn: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether a turn is one message each way; a small model that sees results would make up more of them."""
+        roles = [message.get("role") for message in turn]
+        return roles == ["user", "assistant"] and phrases.is_talk(str(turn[1].get("content") or "`"), self.task.tools)
 
 
 def short(message: Mapping[str, Any]) -> dict[str, Any]:

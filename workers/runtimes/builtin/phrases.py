@@ -82,6 +82,15 @@ def pending(history: Sequence[Mapping[str, Any]], tools: Sequence[Tool]) -> Pend
     return None
 
 
+def is_talk(content: str, tools: Sequence[Tool]) -> bool:
+    """Whether an earlier answer was the model's own: no result, no question, no refusal of ours."""
+    if re.match(r"`\w+\([^`]*\)` (?:says|failed):\n", content) or content == DECLINED:
+        return False
+    keys = [(tool.name, key) for tool in tools for key in tool.parameters.get("properties", {})]
+    asked = [confirm(tool.name) for tool in tools] + [want(*key) for key in keys]
+    return content not in asked and "` is not enabled for me." not in content
+
+
 def shown(tool: str, arguments: Mapping[str, Any], content: str, *, is_error: bool) -> str:
     """Return a tool's result as it is, quoted, with a line before it that says where it is from."""
     said = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
