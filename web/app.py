@@ -40,6 +40,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/souls/{soul}", catalog.soul),
     ("GET", "/models", catalog.models),
     ("GET", "/workers", catalog.workers),
+    ("GET", "/events", events),
     ("GET", "/sign-in", sign_in.show),
     ("POST", "/sign-in", sign_in.exchange),
     ("POST", "/sign-out", sign_in.leave),
@@ -53,7 +54,6 @@ def build(options: WebOptions, client: AsyncSignet, port: int) -> tuple[ASGIApp,
     site = Site(options, client, Cookie(port, options.secure), Views(), Streams(options.streams))
     routes: list[BaseRoute] = [_route(site, *one) for one in ROUTES]
     routes += [
-        Route("/events", lambda request: events(site, request), methods=["GET"]),
         Route("/favicon.ico", lambda _request: RedirectResponse(f"{site.views.static}/img/favicon.svg")),
         Mount(site.views.static, _Static(directory=STATIC)),
     ]
@@ -77,7 +77,8 @@ def build(options: WebOptions, client: AsyncSignet, port: int) -> tuple[ASGIApp,
 
 def _route(site: Site, method: str, path: str, handler: Handler) -> Route:
     async def endpoint(request: Request) -> Response:
-        deadlines.enter(site.options.seconds)
+        if handler is not events:  # a stream has no end, what it asks meanwhile has the client's
+            deadlines.enter(site.options.seconds)
         return await handler(site, request)
 
     return Route(path, endpoint, methods=[method])

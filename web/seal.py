@@ -1,6 +1,7 @@
 """The seal of a stamp: a guilloche of five rings, one per digest. Change one of the five and one ring changes."""
 
 import math
+import re
 from functools import lru_cache
 
 from markupsafe import Markup
@@ -9,6 +10,7 @@ _TURNS = (2, 3)
 _PETALS = (7, 9, 11, 13, 17, 19)
 _POINTS_PER_TURN = 84
 _CENTRE = 60.0
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @lru_cache(maxsize=256)
@@ -17,7 +19,7 @@ def seal(digests: tuple[str, ...], title: str = "") -> Markup:
 
     With a title it is an image with that name; without one it is decoration.
     """
-    rings = "".join(_ring(index, digest) for index, digest in enumerate(digests) if len(digest) >= 8)  # noqa: PLR2004 - what a ring reads
+    rings = "".join(_ring(index, digest) for index, digest in enumerate(digests) if _DIGEST.fullmatch(digest))
     role = Markup('role="img" aria-label="{}"').format(title) if title else Markup('aria-hidden="true"')
     return Markup(
         '<svg class="seal" viewBox="0 0 120 120" {}><g fill="none" stroke="currentColor" stroke-linejoin="round">'

@@ -1,0 +1,16 @@
+// What a page needs, begun once. Every part looks for its own elements and does nothing where they are not.
+import { startClocks } from "./clock.js";
+import { startComposer } from "./composer.js";
+import { startDrawer } from "./drawer.js";
+import { startQuietForms } from "./quiet.js";
+import { startScroll } from "./scroll.js";
+import { startStream } from "./stream.js";
+import { localise } from "./time.js";
+
+localise(document);
+startClocks();
+startScroll();
+startQuietForms();
+startComposer();
+startDrawer();
+startStream();
