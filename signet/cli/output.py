@@ -24,7 +24,7 @@ def emit(call: Call, message: Message, table: Callable[[], str], *, name: str = 
     elif call.output == "name":
         click.echo(name or getattr(message, "name", ""))
     else:
-        _structured(call, form(message) if shape is None else shape)
+        structured(call, form(message) if shape is None else shape)
 
 
 def emit_all(call: Call, messages: Iterable[Message], table: Callable[[list[Any]], str]) -> None:
@@ -40,7 +40,7 @@ def emit_all(call: Call, messages: Iterable[Message], table: Callable[[list[Any]
         for row in rows:
             click.echo(getattr(row, "name", "") or getattr(row, "key", ""))
     else:
-        _structured(call, [form(row) for row in rows])
+        structured(call, [form(row) for row in rows])
 
 
 def line(value: Any) -> None:
@@ -49,7 +49,14 @@ def line(value: Any) -> None:
     sys.stdout.flush()
 
 
-def _structured(call: Call, value: Any) -> None:
+def more(call: Call, page_token: str) -> None:
+    """Tell a person, where there are more rows, how to see them."""
+    if page_token:
+        call.say(f"there are more: the same command with --page-token {page_token}")
+
+
+def structured(call: Call, value: Any) -> None:
+    """Print a value as JSON, a JSON line or YAML."""
     if call.output == "yaml":
         import yaml
 

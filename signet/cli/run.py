@@ -5,29 +5,21 @@ import signal
 import sys
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from signet.cli import codes
 from signet.cli.call import Call, leaf
+from signet.cli.complete import AGENT, MODEL, SESSION
 from signet.cli.text import given
 
 if TYPE_CHECKING:
+    from signet.cli.view.choose import View
     from signet.client import AsyncSignet
     from signet.v1.events_pb2 import RunEvent
 
 _USAGE = '`signet run AGENT "…"`, or `… | signet run AGENT -`'
-
-
-class View(Protocol):
-    """What shows a run."""
-
-    def show(self, event: "RunEvent") -> None:
-        """Show one event."""
-
-    def close(self) -> None:
-        """Leave the terminal tidy."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +34,10 @@ class Order:
 
 
 @leaf("run", epilog='Examples: signet run assistant "Say hello" · cat log | signet run assistant "Explain this:" -')
-@click.argument("agent")
+@click.argument("agent", shell_complete=AGENT)
 @click.argument("words", nargs=-1, metavar="[INPUT]...")
-@click.option("--session", metavar="ID", default="", help="Go on with this conversation.")
-@click.option("--model", metavar="MODEL", default="", help="Another model, for this run only.")
+@click.option("--session", metavar="ID", default="", shell_complete=SESSION, help="Go on with this conversation.")
+@click.option("--model", metavar="MODEL", default="", shell_complete=MODEL, help="Another model, for this run only.")
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), help="Cancel it after so many seconds: exit 124."
 )
@@ -66,14 +58,16 @@ def run(
     With -o json one object follows: the finished run, with its record (digest, model exchanges, tool calls).
     With -o jsonl every event is a line, as it comes. Ctrl-C cancels the run.
     """
+    from signet.cli.view.choose import choose
+
     order = Order(agent, given(words, usage=_USAGE), session, model, timeout)
-    view = _view(call, streaming=sys.stdout.isatty() if stream is None else stream)
+    view = choose(call, streaming=sys.stdout.isatty() if stream is None else stream, lines=("jsonl",))
     signal.signal(signal.SIGTERM, _terminated)
     signal.signal(signal.SIGHUP, _terminated)
     sys.exit(asyncio.run(_run(call, order, view)))
 
 
-async def _run(call: Call, order: Order, view: View) -> int:
+async def _run(call: Call, order: Order, view: "View") -> int:
     async with call.asynchronous() as signet:
         try:
             last = await _follow(signet, order, view)
@@ -84,7 +78,7 @@ async def _run(call: Call, order: Order, view: View) -> int:
     return codes.BY_OUTCOME.get(last.finished.outcome, codes.FAILED)
 
 
-async def _follow(signet: "AsyncSignet", order: Order, view: View) -> "RunEvent":
+async def _follow(signet: "AsyncSignet", order: Order, view: "View") -> "RunEvent":
     """Show the events of the run and give the last."""
     from signet.kit.errors import DeadlineExceeded
     from signet.v1.events_pb2 import RunEvent
@@ -101,21 +95,6 @@ async def _follow(signet: "AsyncSignet", order: Order, view: View) -> "RunEvent"
         message = f"the run did not end within {order.seconds:g} s and was cancelled"
         raise DeadlineExceeded("DEADLINE_EXCEEDED", message, hint="give it longer with --timeout") from error
     return last
-
-
-def _view(call: Call, *, streaming: bool) -> View:
-    from signet.cli.view.lines import Lines
-    from signet.cli.view.plain import Plain
-
-    if call.output == "jsonl":
-        return Lines()
-    if call.output != "table":
-        return Plain(call, streaming=False, answer=False)
-    if call.lively and streaming:
-        from signet.cli.view.live import Live
-
-        return Live(call)
-    return Plain(call, streaming=streaming)
 
 
 async def _print(call: Call, signet: "AsyncSignet", name: str) -> None:

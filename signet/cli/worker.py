@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from signet.cli.call import Call, Noun
+from signet.cli.complete import WORKER
 from signet.cli.processes import flags_option, start
 from signet.cli.words import ago, ident, local, toned
 
@@ -36,9 +37,9 @@ def list_(call: Call) -> None:
 
 
 @worker.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=WORKER)
 @click.pass_obj
-def show(call: Call, name: str) -> None:
+def show(call: Call, *, name: str) -> None:
     """Show one worker and what its sandboxes hold, layer by layer, as probed from inside."""
     from signet.cli.output import emit
 
@@ -48,9 +49,9 @@ def show(call: Call, name: str) -> None:
 
 
 @worker.command("drain")
-@click.argument("name")
+@click.argument("name", shell_complete=WORKER)
 @click.pass_obj
-def drain(call: Call, name: str) -> None:
+def drain(call: Call, *, name: str) -> None:
     """Let a worker finish what it has and give it nothing new."""
     from signet.cli.output import emit
 
@@ -62,9 +63,9 @@ def drain(call: Call, name: str) -> None:
 
 
 @worker.command("undrain")
-@click.argument("name")
+@click.argument("name", shell_complete=WORKER)
 @click.pass_obj
-def undrain(call: Call, name: str) -> None:
+def undrain(call: Call, *, name: str) -> None:
     """Give a drained worker work again."""
     from signet.cli.output import emit
 

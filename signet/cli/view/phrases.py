@@ -48,7 +48,8 @@ def first_lines(text: str) -> str:
     lines = text.strip().splitlines()
     if not lines:
         return "no output"
-    more = f"  (+{len(lines) - 1} lines)" if len(lines) > 1 else ""
+    hidden = len(lines) - 1
+    more = f"  (and {hidden} {'line' if hidden == 1 else 'lines'} more)" if hidden else ""
     return cut(lines[0], 80) + more
 
 

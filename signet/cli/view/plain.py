@@ -19,6 +19,7 @@ class Plain:
         self._call = call
         self._streaming = streaming and answer
         self._answer = answer
+        self._talking = answer or sys.stderr.isatty()  # a program that asked for JSON is told nothing else
         self._tools: dict[str, str] = {}
         self._open_line = False
 
@@ -53,7 +54,7 @@ class Plain:
         if self._open_line:
             click.echo()
             self._open_line = False
-        if text:
+        if text and self._talking:
             self._call.say(text)
 
     def close(self) -> None:

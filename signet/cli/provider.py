@@ -1,0 +1,206 @@
+"""`signet provider`: the endpoints that serve models."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from signet.cli.call import Call, Noun
+from signet.cli.complete import PROVIDER
+from signet.cli.words import cost, ident, local, seconds, toned
+
+if TYPE_CHECKING:
+    from signet.v1.providers_pb2 import Provider
+
+_KEY_BYTES = 8_192
+
+
+@click.group("provider", cls=Noun)
+def provider() -> None:
+    """Keep the endpoints that serve models, and their keys."""
+
+
+@provider.command("add", epilog="Example: signet provider add acme https://api.example.org/v1 --key-env ACME_API_KEY")
+@click.argument("name")
+@click.argument("base_url", metavar="URL")
+@click.option("--key-stdin", is_flag=True, help="Read the key from standard input.")
+@click.option("--key-env", metavar="NAME", help="Take the key from an environment variable.")
+@click.option("--key-file", metavar="FILE", help="Take the key from a file.")
+@click.option("--model", "models", multiple=True, metavar="NAME", help="Offer only this model; repeatable.")
+@click.option("--input-price", type=click.FloatRange(0), metavar="USD", help="Of a million input tokens.")
+@click.option("--output-price", type=click.FloatRange(0), metavar="USD", help="Of a million output tokens.")
+@click.pass_obj
+def add(
+    call: Call,
+    *,
+    name: str,
+    base_url: str,
+    key_stdin: bool,
+    key_env: str | None,
+    key_file: str | None,
+    models: tuple[str, ...],
+    input_price: float | None,
+    output_price: float | None,
+) -> None:
+    """Add an endpoint that speaks OpenAI's chat completions.
+
+    The key never stands on the command line, where others could see it. Without a price a run's cost is unknown, not
+    zero.
+    """
+    from signet.cli.output import emit
+
+    key = _key(key_stdin=key_stdin, key_env=key_env, key_file=key_file)
+    with call.signet() as signet:
+        made = signet.providers.create(
+            name,
+            base_url=base_url,
+            key=key,
+            models=models,
+            input_price_microusd_per_million=_micro(input_price),
+            output_price_microusd_per_million=_micro(output_price),
+        )
+    emit(call, made, lambda: f"{made.name} is there{'' if made.has_key else ', without a key'}")
+    call.say(f"see what it serves: signet provider check {ident(made.name)}")
+
+
+@provider.command("list")
+@click.pass_obj
+def list_(call: Call) -> None:
+    """List providers."""
+    from signet.cli.output import emit_all
+
+    with call.signet() as signet:
+        emit_all(call, signet.providers.list(), _table)
+
+
+@provider.command("show")
+@click.argument("name", shell_complete=PROVIDER)
+@click.pass_obj
+def show(call: Call, *, name: str) -> None:
+    """Show one provider; its key is never shown."""
+    from signet.cli.output import emit
+
+    with call.signet() as signet:
+        found = signet.providers.get(name)
+    emit(call, found, lambda: _page(found))
+
+
+@provider.command("check")
+@click.argument("name", shell_complete=PROVIDER)
+@click.pass_obj
+def check(call: Call, *, name: str) -> None:
+    """Ask an endpoint for its models now; exits with 5 where it does not answer."""
+    from signet.cli import codes
+    from signet.cli.form import word
+    from signet.cli.output import emit
+
+    with call.signet() as signet:
+        answer = signet.providers.check(name)
+    found = answer.provider
+    emit(call, answer, lambda: _checked(found, answer.duration_micros), name=found.name)
+    if word(found, "state") == "UNAVAILABLE":
+        sys.exit(codes.UNAVAILABLE)
+
+
+@provider.command("remove")
+@click.argument("name", shell_complete=PROVIDER)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def remove(call: Call, *, name: str, yes: bool) -> None:
+    """Remove an endpoint and its key."""
+    from signet.cli.ask import confirm
+    from signet.cli.output import emit
+
+    with call.signet() as signet:
+        found = signet.providers.get(name)
+        confirm(f"remove {found.name} and its key", yes=yes)
+        signet.providers.delete(found.name)
+    emit(call, found, lambda: f"{found.name} is removed")
+
+
+def _key(*, key_stdin: bool, key_env: str | None, key_file: str | None) -> str:
+    if sum((key_stdin, key_env is not None, key_file is not None)) > 1:
+        raise click.UsageError("give the key in one way: --key-stdin, --key-env or --key-file")
+    if key_stdin:
+        if sys.stdin.isatty():
+            return str(click.prompt("Key", hide_input=True, err=True)).strip()
+        return _decoded(sys.stdin.buffer.read(_KEY_BYTES + 1), "standard input")
+    if key_env is not None:
+        if not os.environ.get(key_env):
+            raise click.UsageError(f"the environment variable {key_env} is not set or empty")
+        return os.environ[key_env].strip()
+    if key_file is not None:
+        with Path(key_file).open("rb") as file:
+            return _decoded(file.read(_KEY_BYTES + 1), key_file)
+    return ""
+
+
+def _decoded(body: bytes, where: str) -> str:
+    """Give the key. Says what is wrong with it, but never it."""
+    if len(body) > _KEY_BYTES:
+        raise click.UsageError(f"the key from {where} is over 8 KiB: that is no key")
+    try:
+        key = body.decode("ascii").strip()
+    except UnicodeDecodeError:
+        raise click.UsageError(f"the key from {where} is not ASCII: that is no key") from None
+    if not key:
+        raise click.UsageError(f"the key from {where} is empty")
+    return key
+
+
+def _micro(price: float | None) -> int | None:
+    return None if price is None else round(price * 1_000_000)
+
+
+def _table(providers: "list[Provider]") -> str:
+    from signet.cli.form import word
+    from signet.cli.table import columns
+
+    return columns(
+        ("NAME", "STATE", "KEY", "MODELS", "FROM", "ADDRESS"),
+        [
+            (
+                ident(found.name),
+                toned(word(found, "state")),
+                "yes" if found.has_key else "no",
+                str(len(found.models)),
+                found.origin,
+                found.base_url or "in this fleet",
+            )
+            for found in providers
+        ],
+        empty="no provider: signet provider add NAME URL",
+    )
+
+
+def _page(found: "Provider") -> str:
+    from signet.cli.form import word
+    from signet.cli.table import pairs
+
+    prices = found.HasField("input_price_microusd_per_million"), found.HasField("output_price_microusd_per_million")
+    in_price = cost(found.input_price_microusd_per_million if prices[0] else None)
+    out_price = cost(found.output_price_microusd_per_million if prices[1] else None)
+    return pairs(
+        [
+            ("name", found.name),
+            ("address", found.base_url or "in this fleet"),
+            ("state", toned(word(found, "state")) + (f": {found.state_detail}" if found.state_detail else "")),
+            ("key", "kept by the router" if found.has_key else "none"),
+            ("models", "\n".join(found.models)),
+            ("price of a million", f"{in_price} in, {out_price} out"),
+            ("from", found.origin),
+            ("created", local(found.create_time) if found.HasField("create_time") else ""),
+        ]
+    )
+
+
+def _checked(found: "Provider", micros: int) -> str:
+    from signet.cli.form import word
+
+    state = word(found, "state")
+    if state == "UNAVAILABLE":
+        return f"{toned(state)}: {found.state_detail or 'it did not answer'}"
+    names = "\n".join(f"  {ident(found.name)}/{name}" for name in found.models)
+    return f"{toned(state)}: answered in {seconds(micros)} with {len(found.models)} models\n{names}".rstrip()
