@@ -20,11 +20,16 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.listens = asyncio.Event()
+        self.leaves = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Say when it listens."""
         await super().startup(sockets)
         self.listens.set()
+
+    async def main_loop(self) -> None:
+        """Wait to be told, where uvicorn would look ten times a second."""
+        await self.leaves.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -53,7 +58,7 @@ async def listening(app: Any, *, unix: Path, port: int, connections: int, grace_
             await server.listens.wait()
         yield port
     finally:
-        server.should_exit = True
+        server.leaves.set()
         await asyncio.wait([serving])
         for each in sockets:
             each.close()

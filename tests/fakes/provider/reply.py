@@ -5,7 +5,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -51,6 +51,14 @@ class Reply:
     delay_seconds: float = 0.0
     fault: Fault = Fault.NONE
     raw: str | None = None
+    finish: str = "stop"
+
+    def shortened(self, most: object) -> "Reply":
+        """Give the reply as a request's max_tokens allows it."""
+        pieces = words(self.text)
+        if not isinstance(most, int) or len(pieces) <= most:
+            return self
+        return replace(self, text="".join(pieces[:most]), finish="length")
 
     @classmethod
     def parse(cls, value: Mapping[str, Any]) -> "Reply":
@@ -157,4 +165,4 @@ def _calls(reply: Reply) -> list[dict[str, Any]]:
 
 
 def _finish(reply: Reply) -> str:
-    return "tool_calls" if reply.tool_calls else "stop"
+    return "tool_calls" if reply.tool_calls else reply.finish

@@ -62,6 +62,7 @@ class FakeProvider:
     socket: Path | None = None
     port: int = 0
     answer: Answerer = converse
+    context_words: int = 100_000
     lists_models: bool = True
     asked: list[Asked] = field(default_factory=list)
     replies: deque[Reply] = field(default_factory=deque)
@@ -222,14 +223,20 @@ class _Connection(asyncio.Protocol):
         fake.asked.append(asked)
         await fake.note()
         if asked.path == "/v1/chat/completions":
-            reply = fake.replies.popleft() if fake.replies else fake.answer(asked.body)
-            await self._chat(reply, asked)
+            await self._chat(self._reply(asked.body), asked)
         elif asked.path == "/v1/embeddings":
             reply = fake.replies.popleft() if fake.replies else Reply()
             body = embeddings(asked.body, asked.body["model"])
             await self._faulty(reply, lambda: [_head(200, "application/json", len(body)), body])
         else:
             self._whole(404, b'{"error":{"message":"no such path"}}')
+
+    def _reply(self, request: Mapping[str, Any]) -> Reply:
+        fake = self._fake
+        if len(json.dumps(request["messages"]).split()) > fake.context_words:
+            return Reply(status=400, error={"message": "too many words", "code": "context_length_exceeded"})
+        reply = fake.replies.popleft() if fake.replies else fake.answer(request)
+        return reply.shortened(request.get("max_tokens"))
 
     async def _models(self) -> None:
         data = [{"id": name, "object": "model", "owned_by": "fake"} for name in self._fake.models]

@@ -38,8 +38,7 @@ class Rig:
 
     def run_token(self, *models: str, seconds: int = 600, run: str = "r1", key: bytes | None = None) -> str:
         """Sign a token as control does for a run."""
-        claims = RunClaims(f"runs/{run}", "agents/a1", "sessions/s1", models, 1, int(time.time()) + seconds)
-        return sign_run_token(key or self.home.key("run.key"), claims)
+        return sign(self.home, *models, seconds=seconds, run=run, key=key)
 
     async def chat(
         self, body: Mapping[str, Any] | None = None, *, token: str = OPERATOR, **fields: Any
@@ -47,6 +46,12 @@ class Rig:
         """Ask the fake's small model, or what `fields` say."""
         asked = {"model": "fake/fake-small", "messages": [{"role": "user", "content": "hi"}], **(body or {}), **fields}
         return await self.door.post("/v1/chat/completions", json=asked, headers=bearer(token))
+
+
+def sign(home: Home, *models: str, seconds: int = 600, run: str = "r1", key: bytes | None = None) -> str:
+    """Sign a run token with the key in a data folder, or another."""
+    claims = RunClaims(f"runs/{run}", "agents/a1", "sessions/s1", models, 1, int(time.time()) + seconds)
+    return sign_run_token(key or home.key("run.key"), claims)
 
 
 def bearer(token: str) -> dict[str, str]:
