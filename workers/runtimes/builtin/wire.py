@@ -196,6 +196,9 @@ class Connection:
         if self.socket is None:
             raise EOFError
         limit = min(self.quiet + patience, self.started + self.deadlines.call)
+        whole_call = limit < self.quiet + patience
+        if time.monotonic() >= limit:  # also where data never stops coming
+            raise late(self.deadlines.call if whole_call else patience)
         until = limit if self.wake is None else min(limit, self.wake)
         self.socket.settimeout(max(until - time.monotonic(), 0.0001))
         try:
@@ -203,7 +206,7 @@ class Connection:
         except TimeoutError as error:
             if time.monotonic() < limit:
                 return False
-            raise late(self.deadlines.call if limit < self.quiet + patience else patience) from error
+            raise late(self.deadlines.call if whole_call else patience) from error
         except OSError as error:
             raise broken(error) from error
         if not chunk:
