@@ -1,0 +1,88 @@
+"""A launcher and a folder to try sandboxes in. Standard library only: an ordinary user's Python may have nothing else."""
+
+import asyncio
+import itertools
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+from workers.sandbox.launcher import Launcher
+from workers.sandbox.process import Process
+from workers.sandbox.sandbox import Sandbox
+from workers.sandbox.spec import Command, Entry, Spec
+
+INSIDE = "tests.integration.sandbox.inside"
+DEADLINE_SECONDS = 20.0
+
+
+class House:
+    """One launcher over one folder."""
+
+    def __init__(self, launcher: Launcher, folder: Path) -> None:
+        self.launcher = launcher
+        self.folder = folder
+        self._uids = itertools.count(200_001)
+
+    @classmethod
+    @asynccontextmanager
+    async def standing(cls, folder: Path) -> AsyncIterator[Self]:
+        """A house that is torn down at the end, whatever happens."""
+        async with await Launcher.start((INSIDE,)) as launcher:
+            yield cls(launcher, folder)
+
+    def spec(self, **wanted: Any) -> Spec:
+        """A spec with a workspace and a host uid of its own, unless said otherwise."""
+        uid = next(self._uids)
+        plain = Spec(name=f"box-{uid}", workspace=self.folder / f"workspace-{uid}", host_uid=uid)
+        return replace(plain, **wanted)
+
+    async def open(self, **wanted: Any) -> Sandbox:
+        """An open sandbox."""
+        return await self.launcher.open(self.spec(**wanted))
+
+
+async def run(sandbox: Sandbox, what: Entry | Command | str, **wanted: Any) -> tuple[int, str]:
+    """Run something to its end: its exit code and what it wrote to 1 and 2. A string is a line for the shell."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        process, output = await begin(sandbox, what, **wanted)
+        text = (await output.read()).decode()
+        return await process.wait(), text
+
+
+async def begin(sandbox: Sandbox, what: Entry | Command | str, **wanted: Any) -> tuple[Process, asyncio.StreamReader]:
+    """Start something and give its output to read."""
+    reader, writer = os.pipe()
+    output = await _stream(reader)
+    what = Command(("/bin/sh", "-c", what)) if isinstance(what, str) else what
+    try:
+        process = await sandbox.start(what, fds={1: writer, 2: writer}, **wanted)
+    finally:
+        os.close(writer)
+    return process, output
+
+
+async def ask(sandbox: Sandbox, function: str, env: Mapping[str, str] | None = None) -> Any:
+    """Call a function of `inside` in the sandbox and give back what it found."""
+    code, text = await run(sandbox, Entry(f"{INSIDE}:{function}"), env=env or {})
+    assert code == 0, text
+    return json.loads(text)
+
+
+async def _stream(fd: int) -> asyncio.StreamReader:
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(fd, "rb", 0))
+    return reader
+
+
+def gone(pid: int) -> bool:
+    """Whether no such process is left; one that only waits to be reaped is gone."""
+    try:
+        status = Path("/proc", str(pid), "stat").read_text()
+    except FileNotFoundError:
+        return True
+    return status.rpartition(")")[2].split()[0] in "ZX"

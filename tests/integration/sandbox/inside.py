@@ -1,0 +1,252 @@
+"""What the tests run inside a sandbox, and as sidecars. Findings go to standard output as JSON."""
+
+import ctypes
+import errno
+import fcntl
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from workers.sandbox import linux
+from workers.sandbox.namespaces import NAMES
+
+_TIOCSTI = 0x5412
+
+
+def tell(finding: Any) -> None:
+    """Write a finding for `ask`."""
+    os.write(1, json.dumps(finding).encode())
+
+
+def outcome(attempt: Callable[[], object]) -> str:
+    """The name of the errno an attempt failed with, or what it gave."""
+    try:
+        return f"succeeded: {attempt()!r}"
+    except OSError as error:
+        return errno.errorcode.get(error.errno or 0, type(error).__name__)
+
+
+def calls() -> None:
+    """Try what no program in a sandbox may do."""
+    tell(
+        {
+            "ptrace": outcome(lambda: linux.call("ptrace", 16, 1, 0, 0)),
+            "mount": outcome(lambda: linux.call("mount", b"none", b"/tmp", b"tmpfs", 0, None)),
+            "umount": outcome(lambda: linux.call("umount2", b"/proc", 2)),
+            "unshare user": outcome(lambda: linux.unshare(linux.NEWUSER)),
+            "unshare nothing": outcome(lambda: linux.unshare(0)),
+            "clone user": outcome(lambda: linux.clone(linux.NEWUSER)),
+            "clone3": outcome(lambda: linux.call("clone3", None, 0)),
+            "setns": outcome(lambda: linux.call("setns", os.open("/proc/self/ns/net", os.O_RDONLY), 0)),
+            "io_uring": outcome(lambda: linux.call("io_uring_setup", 8, bytes(200))),
+            "bpf": outcome(lambda: linux.call("bpf", 0, None, 0)),
+            "perf": outcome(lambda: linux.call("perf_event_open", None, 0, 0, 0, 0)),
+            "userfaultfd": outcome(lambda: linux.call("userfaultfd", 0)),
+            "keyctl": outcome(lambda: linux.call("keyctl", 0, 0, 0)),
+            "process_vm": outcome(lambda: linux.call("process_vm_readv", os.getpid(), None, 0, None, 0, 0)),
+            "raw socket": outcome(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)),
+            "packet socket": outcome(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM)),
+            "vsock": outcome(lambda: socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)),
+            "netlink diag": outcome(lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4)),
+            "chroot": outcome(lambda: os.chroot("/tmp")),
+            "setuid": outcome(lambda: os.setuid(0)),
+            "setgroups": outcome(lambda: os.setgroups([0])),
+            "mknod": outcome(lambda: os.mknod("/workspace/disk", 0o60600, os.makedev(254, 0))),
+            "sethostname": outcome(lambda: socket.sethostname("other")),
+            "core of init": outcome(lambda: os.open("/proc/1/mem", os.O_RDONLY)),
+            "environment of init": outcome(lambda: os.open("/proc/1/environ", os.O_RDONLY)),
+            "descriptors of init": outcome(lambda: os.listdir("/proc/1/fd")),
+            "root of init": outcome(lambda: os.listdir("/proc/1/root")),
+            "core_pattern": outcome(lambda: os.open("/proc/sys/kernel/core_pattern", os.O_WRONLY)),
+            "sysrq": outcome(lambda: os.open("/proc/sysrq-trigger", os.O_WRONLY)),
+            "own memory": outcome(lambda: os.open("/proc/self/mem", os.O_RDWR)),
+            "raise a limit": outcome(lambda: resource.prlimit(0, resource.RLIMIT_NOFILE, (4096, 4096))),
+        }
+    )
+
+
+def terminal() -> None:
+    """Type into an own terminal as if the user had, which TIOCSTI is for."""
+    _, slave = os.openpty()
+    tell(outcome(lambda: fcntl.ioctl(slave, _TIOCSTI, b"x")))
+
+
+def x32() -> None:
+    """Make a call of the x32 table in a child; how that ended."""
+    child = os.fork()
+    if child == 0:
+        ctypes.CDLL(None).syscall(ctypes.c_long(0x40000000 | 39))
+        os._exit(0)
+    tell(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+
+def identity() -> None:
+    """Who and where this process is."""
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    tell(
+        {
+            "uid": os.getresuid(),
+            "gid": os.getresgid(),
+            "host": socket.gethostname(),
+            "map": Path("/proc/self/uid_map").read_text().split(),
+            "namespaces": {name: str(Path("/proc/self/ns", name).readlink()) for name in NAMES},
+            "capabilities": {name: int(status[name], 16) for name in status if name.startswith("Cap")},
+            "no_new_privs": status["NoNewPrivs"].strip(),
+            "seccomp": status["Seccomp"].strip(),
+            "dumpable": linux.prctl(linux.PR_GET_DUMPABLE),
+            "limits": {
+                name: resource.getrlimit(getattr(resource, name))
+                for name in ("RLIMIT_CORE", "RLIMIT_NPROC", "RLIMIT_NOFILE", "RLIMIT_AS", "RLIMIT_FSIZE")
+            },
+        }
+    )
+
+
+def surroundings() -> None:
+    """Environment, open descriptors and session of this process."""
+    fds = {int(name) for name in os.listdir("/proc/self/fd") if Path("/proc/self/fd", name).exists()}
+    tell(
+        {
+            "env": dict(os.environ),
+            "fds": sorted(fds),
+            "session": os.getsid(0) == os.getpid() == os.getpgid(0),
+            "argv": sys.argv,
+            "interrupt": signal.getsignal(signal.SIGINT) is signal.SIG_DFL,
+        }
+    )
+
+
+def ways_out() -> None:
+    """Try to reach something outside by every kind of socket; HOST_PORT and HOST_NAME are what the host listens on."""
+    port, name = int(os.environ["HOST_PORT"]), os.environ["HOST_NAME"]
+    tell(
+        {
+            "outside tcp": outcome(lambda: socket.create_connection(("192.0.2.1", port), 2)),
+            "outside udp": outcome(lambda: socket.socket(type=socket.SOCK_DGRAM).sendto(b"x", ("192.0.2.1", port))),
+            "outside v6": outcome(
+                lambda: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).sendto(b"x", ("2001:db8::1", port))
+            ),
+            "host loopback": outcome(lambda: socket.create_connection(("127.0.0.1", port), 2)),
+            "host abstract": outcome(lambda: socket.socket(socket.AF_UNIX).connect("\0" + name)),
+            "listen": outcome(lambda: socket.create_server(("127.0.0.1", port))),
+            "names": outcome(lambda: socket.getaddrinfo("example.com", 80)),
+            "interfaces": [interface for _, interface in socket.if_nameindex()],
+        }
+    )
+
+
+def converse() -> None:
+    """Say hello to inference.local and tell what it says."""
+    with socket.create_connection(("inference.local", 80), 5) as sock:
+        sock.sendall(b"hello from inside")
+        sock.shutdown(socket.SHUT_WR)
+        tell(sock.makefile("rb").read().decode())
+
+
+def serve() -> None:
+    """Listen on PORT and talk to oneself."""
+    with socket.create_server(("127.0.0.1", int(os.environ["PORT"]))) as server:
+        with socket.create_connection(server.getsockname()) as client:
+            client.sendall(b"to myself")
+            tell(server.accept()[0].recv(100).decode())
+
+
+def fork_until_refused() -> None:
+    """Fork sleeping children until the limit is met; how many there were."""
+    count = 0
+    while True:
+        try:
+            child = os.fork()
+        except OSError:
+            break
+        if child == 0:
+            os.close(1)
+            os.close(2)
+            signal.pause()
+        count += 1
+    tell(count)
+
+
+def orphans() -> None:
+    """Leave ten processes without a parent, which end at once."""
+    for _ in range(10):
+        if os.fork() == 0:
+            if os.fork() == 0:
+                os._exit(0)
+            os._exit(0)
+    for _ in range(10):
+        os.wait()
+    tell(os.getpid())
+
+
+def daemons() -> None:
+    """Leave processes in sessions of their own that do not mean to end, then end."""
+    ready, told = os.pipe()
+    for _ in range(3):
+        if os.fork() == 0:
+            os.setsid()
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            os.close(1)
+            os.close(2)
+            os.write(told, b".")
+            signal.pause()
+    seen = 0
+    while seen < 3:
+        seen += len(os.read(ready, 3))
+    tell("left")
+
+
+def wait_for_signal() -> None:
+    """Say that this process runs, then wait."""
+    tell("ready")
+    signal.pause()
+
+
+def swap() -> None:
+    """Say one thing on 3 and another on 4."""
+    os.write(3, b"three")
+    os.write(4, b"four")
+
+
+def seven() -> int:
+    """End with code 7."""
+    return 7
+
+
+def leave() -> None:
+    """End by sys.exit."""
+    sys.exit(9)
+
+
+def fail() -> None:
+    """Fail."""
+    raise RuntimeError("planted failure")
+
+
+def flood() -> None:
+    """Write for ever."""
+    while True:
+        os.write(1, b"x" * 65536)
+
+
+def sidecar() -> int:
+    """As a sidecar: tell on 3 who and where one is, wait for the other side to close it, end with 5."""
+    fds = sorted(int(name) for name in os.listdir("/proc/self/fd") if Path("/proc/self/fd", name).exists())
+    net = str(Path("/proc/self/ns/net").readlink())
+    control = socket.socket(fileno=3)
+    control.sendall(json.dumps({"fds": fds, "net": net, "env": dict(os.environ), "session": os.getsid(0)}).encode())
+    control.recv(1)
+    return 5
+
+
+def endless() -> None:
+    """As a sidecar: never end."""
+    while True:
+        time.sleep(60)
