@@ -1,0 +1,94 @@
+"""What a worker asks of control: each call with its deadline, each error as one of ours."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import TypeVar
+
+import grpc
+
+from signet.kit.errors import FailedPrecondition, SignetError, from_rpc
+from signet.kit.names import uuid7
+from signet.work.v1 import work_pb2, work_pb2_grpc
+
+CHUNK_BYTES = 256 * 1024
+CALL_SECONDS = 10.0
+
+Answer = TypeVar("Answer")
+
+
+class LeaseLost(Exception):
+    """The right to a run, or to the worker's name, is another's by now."""
+
+
+def stale(error: SignetError) -> bool:
+    """Whether an error says that a lease or an incarnation is over."""
+    return isinstance(error, FailedPrecondition) and error.reason == "LEASE_LOST"
+
+
+class Control:
+    """WorkService for one worker. Every method raises SignetError."""
+
+    def __init__(self, channel: grpc.aio.Channel, worker: str) -> None:
+        self.worker = worker
+        self.incarnation = uuid7()
+        self._stub = work_pb2_grpc.WorkServiceStub(channel)
+
+    async def register(self, request: work_pb2.RegisterWorkerRequest) -> int:
+        """Begin a new incarnation; every lease of the one before is void. Gives the lease's seconds."""
+        incarnation = uuid7()
+        request.worker, request.incarnation = self.worker, incarnation
+        answer = await _asked(self._stub.RegisterWorker(request, timeout=CALL_SECONDS))
+        self.incarnation = incarnation
+        return answer.lease_seconds
+
+    async def claim(self, wait_seconds: int) -> work_pb2.Assignment | None:
+        """Wait for a run."""
+        request = work_pb2.ClaimRunRequest(worker=self.worker, incarnation=self.incarnation, wait_seconds=wait_seconds)
+        answer = await _asked(self._stub.ClaimRun(request, timeout=wait_seconds + CALL_SECONDS))
+        return answer.assignment if answer.HasField("assignment") else None
+
+    async def renew(
+        self, leases: Iterable[work_pb2.Lease], sandboxes: int, seconds: float
+    ) -> work_pb2.RenewLeasesResponse:
+        """Keep leases."""
+        request = work_pb2.RenewLeasesRequest(
+            worker=self.worker, incarnation=self.incarnation, leases=leases, sandboxes=sandboxes
+        )
+        return await _asked(self._stub.RenewLeases(request, timeout=seconds))
+
+    async def directives(self) -> AsyncIterator[work_pb2.Directive]:
+        """Follow what is to be done, until control ends it."""
+        request = work_pb2.WatchDirectivesRequest(worker=self.worker, incarnation=self.incarnation)
+        try:
+            async for answer in self._stub.WatchDirectives(request):
+                yield answer.directive
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error) from error
+
+    async def append(self, request: work_pb2.AppendEventsRequest, seconds: float) -> int:
+        """Store events; gives the newest sequence that is durable."""
+        return (await _asked(self._stub.AppendEvents(request, timeout=seconds))).last_sequence
+
+    async def put(self, lease: work_pb2.Lease, digest: str, body: bytes, seconds: float) -> None:
+        """Store a body."""
+        await _asked(self._stub.PutBlob(_chunks(lease, digest, body), timeout=seconds))
+
+    async def finish(self, request: work_pb2.FinishRunRequest, seconds: float) -> None:
+        """End a run."""
+        await _asked(self._stub.FinishRun(request, timeout=seconds))
+
+
+async def _asked(call: Awaitable[Answer]) -> Answer:
+    try:
+        return await call
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc(error) from error
+
+
+async def _chunks(lease: work_pb2.Lease, digest: str, body: bytes) -> AsyncIterator[work_pb2.PutBlobRequest]:
+    yield work_pb2.PutBlobRequest(digest=digest, chunk=body[:CHUNK_BYTES], lease=lease)
+    for start in range(CHUNK_BYTES, len(body), CHUNK_BYTES):
+        yield work_pb2.PutBlobRequest(chunk=body[start : start + CHUNK_BYTES])
+
+
+Attempt = Callable[[float], Awaitable[Answer]]
+"""A call that may be repeated, given the seconds it has."""

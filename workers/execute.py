@@ -1,0 +1,272 @@
+"""One run, from its claim to its end: a cell, the sidecar armed, the runtime heard, the ending stored."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from signet.kit.log import Log
+from signet.v1 import events_pb2, runs_pb2
+from signet.work.v1 import work_pb2
+from workers.cell import Cell, isolation
+from workers.clock import now
+from workers.control import Control, LeaseLost
+from workers.conversation import Conversation, Flooded, conversation, opening
+from workers.dispatch import OUTSTANDING, Dispatcher, TooManyCalls
+from workers.exchanges import Exchanges
+from workers.frames import LINE_BYTES, BadFrame, LineTooLong
+from workers.lease import Held
+from workers.pool import Pool
+from workers.runtime import Runtime
+from workers.sandbox.errors import SandboxUnavailable
+from workers.sandbox.spec import Command, Entry
+from workers.sidecar import SidecarLost
+from workers.upload import Ending, Rejected, Uploader
+
+FAILED, CANCELLED = runs_pb2.RUN_STATE_FAILED, runs_pb2.RUN_STATE_CANCELLED
+DEMONSTRATION = (
+    "{model} is a demonstration model: it shows that everything works and is too small for real work. "
+    "`signet provider add` adds a better one."
+)
+
+
+@dataclass(frozen=True)
+class Means:
+    """What every run on this worker uses."""
+
+    control: Control
+    pool: Pool
+    runtimes: Mapping[str, Entry | Command]
+    door: str
+    router_wait_seconds: float
+    tool_seconds: int
+    log: Log
+
+
+class Execution:
+    """One run. `cancel` may be called at any time, more than once."""
+
+    def __init__(self, means: Means, assignment: work_pb2.Assignment, held: Held, claimed: float) -> None:
+        self._means = means
+        self._assignment = assignment
+        self._held = held
+        self._claimed = claimed
+        self._uploader = Uploader(means.control, held, assignment.next_sequence)
+        self._exchanges = Exchanges(self._uploader)
+        self._cancelled = asyncio.Event()
+        self._cell: Cell | None = None
+        self._conversation: Conversation | None = None
+        self._dispatcher: Dispatcher | None = None
+        if assignment.run.cancel_requested:
+            self._cancelled.set()
+
+    def cancel(self) -> None:
+        """Have it stopped."""
+        self._cancelled.set()
+
+    async def run(self) -> None:
+        """Execute it and store how it ended. Cancelling it kills what runs and leaves the run to control."""
+        writer = asyncio.create_task(self._uploader.run())
+        try:
+            ending = await self._ended(writer)
+            self._uploader.close()
+            await asyncio.wait([writer])
+            await self._uploader.finish(ending, self._exchanges.usage)
+            self._log("run_finished", outcome=runs_pb2.RunState.Name(ending.outcome), reason=ending.reason)
+        except LeaseLost as lost:
+            self._log("run_abandoned", why=str(lost))
+        except (Rejected, TimeoutError) as error:
+            self._means.log.error("run_not_stored", run=self._held.run, why=str(error))  # noqa: TRY400 - our log, and no trace
+        finally:
+            writer.cancel()
+            await asyncio.wait([writer])
+            await self._uploader.aclose()
+
+    async def _ended(self, writer: "asyncio.Task[None]") -> Ending:
+        """Run until the runtime ends it, or something else does first; nothing of it runs when this returns."""
+        body = asyncio.create_task(self._body())
+        waits = [asyncio.create_task(event.wait()) for event in (self._cancelled, self._held.lost)]
+        ending: Ending | None = None
+        try:
+            await asyncio.wait(
+                [body, writer, *waits],
+                timeout=self._assignment.limits.max_seconds,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            ending = self._verdict(body, writer)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await self._stop(body, ending)
+        return ending
+
+    def _verdict(self, body: "asyncio.Task[Ending]", writer: "asyncio.Task[None]") -> Ending:
+        """Say how it ended, by what came first. Raises LeaseLost."""
+        if self._held.lost.is_set():
+            raise LeaseLost(self._held.why)
+        if writer.done():
+            return self._unstorable(writer)
+        if body.done():
+            return self._told(body)
+        if self._cancelled.is_set():
+            return self._cut_short(CANCELLED, "CANCELLED", "the run was cancelled")
+        seconds = self._assignment.limits.max_seconds
+        return self._cut_short(
+            FAILED,
+            "DEADLINE_EXCEEDED",
+            f"the run was not done after {seconds} s. Ask for less at once, or raise the agent's limits.max_seconds",
+        )
+
+    def _told(self, body: "asyncio.Task[Ending]") -> Ending:
+        """Give the ending that the body came to, or what its failure means. Raises LeaseLost."""
+        error = body.exception()
+        if error is None:
+            return body.result()
+        if isinstance(error, LeaseLost):
+            raise error
+        if isinstance(error, Rejected):
+            return self._rejected(error)
+        reason, message = explained(error)
+        if reason == "INTERNAL":
+            self._means.log.error("run_failed", run=self._held.run, kind=type(error).__name__, message=str(error))
+        return self._cut_short(FAILED, reason, message)
+
+    def _unstorable(self, writer: "asyncio.Task[None]") -> Ending:
+        error = writer.exception()
+        if isinstance(error, Rejected):
+            return self._rejected(error)
+        raise LeaseLost(str(error))
+
+    def _rejected(self, error: Rejected) -> Ending:
+        """End a run of which control keeps no more events."""
+        self._uploader.forget()
+        flooded = error.reason == "LIMIT_REACHED"
+        if not flooded:
+            self._means.log.error("events_rejected", run=self._held.run, reason=error.reason, message=str(error))
+        return self._cut_short(FAILED, "RUNTIME_FLOODED" if flooded else "INTERNAL", str(error))
+
+    def _cut_short(self, outcome: "runs_pb2.RunState", reason: str, message: str) -> Ending:
+        """End with the answer as far as it came; a person who cancels goes on from there."""
+        partial = self._conversation.partial() if self._conversation else ""
+        messages = "[]"
+        if outcome == CANCELLED:
+            self._uploader.add(cancel_requested=events_pb2.CancelRequested())
+            if partial.strip():
+                messages = conversation(self._assignment.run.input, partial)
+        return Ending(outcome, output=partial, messages=messages, reason=reason, message=message)
+
+    async def _stop(self, body: "asyncio.Task[Ending]", ending: Ending | None) -> None:
+        """Kill what runs, hear the last reports, and give the cell back; without an ending it is closed at once."""
+        body.cancel()
+        if self._dispatcher:
+            await self._dispatcher.close("cancelled" if ending and ending.outcome == CANCELLED else "the run ended")
+        await asyncio.wait([body])
+        cell, self._cell = self._cell, None
+        if cell is None:
+            return
+        keep = ending is not None and await self._cleaned(cell)
+        await self._means.pool.give(cell, keep=keep)
+
+    async def _cleaned(self, cell: Cell) -> bool:
+        """Whether the cell can take another run."""
+        results = await asyncio.gather(cell.clean(), cell.sidecar.disarm(), return_exceptions=True)
+        failures = [error for error in results if isinstance(error, BaseException)]
+        for error in failures:
+            message = f"The sandbox was closed, for it could not be cleaned up: {error}"
+            self._uploader.add(notice=events_pb2.Notice(code="cleanup_incomplete", message=message))
+        return not failures
+
+    async def _body(self) -> Ending:
+        """Open, arm, and hear the runtime to its end."""
+        assignment, means = self._assignment, self._means
+        what = means.runtimes.get(assignment.runtime)
+        if what is None:
+            raise RuntimeMissing(f"this worker has no runtime {assignment.runtime!r}")
+        cell = self._cell = await means.pool.take(assignment.run.agent.removeprefix("agents/"))
+        self._opened(cell)
+        arming = asyncio.create_task(self._arm(cell))
+        try:
+            runtime = await Runtime.start(cell, what)
+        finally:
+            await arming
+        try:
+            return await self._heard(cell, runtime)
+        finally:
+            await runtime.aclose()
+
+    def _opened(self, cell: Cell) -> None:
+        self._uploader.add(
+            sandbox_opened=events_pb2.SandboxOpened(
+                sandbox=cell.sandbox.name,
+                warm=cell.warm,
+                open_micros=int((now() - self._claimed) * 1e6),
+                isolation=isolation(cell.sandbox.report),
+            )
+        )
+        model = self._assignment.model
+        if model.profile.demonstration:
+            message = DEMONSTRATION.format(model=model.name)
+            self._uploader.add(notice=events_pb2.Notice(code="demonstration_model", message=message))
+
+    async def _arm(self, cell: Cell) -> None:
+        await cell.sidecar.arm(
+            run=self._held.run,
+            token=self._assignment.run_token,
+            door=self._means.door,
+            patience_seconds=self._means.router_wait_seconds,
+            exchanges=self._exchanges,
+        )
+
+    async def _heard(self, cell: Cell, runtime: Runtime) -> Ending:
+        """Give the runtime its run and take what it says, each frame behind what the sidecar said before it."""
+        offered = {tool.name: json.loads(tool.parameters) for tool in self._assignment.tools}
+        self._dispatcher = Dispatcher(cell, self._uploader, offered, runtime.frames.send, self._means.tool_seconds)
+        talk = self._conversation = Conversation(self._assignment.run.input, self._uploader, self._dispatcher)
+        first = opening(self._assignment)
+        try:
+            await runtime.frames.send(first)
+        except LineTooLong as error:
+            raise ValueError("the run's input, history and tools are too long together") from error
+        while (frame := await runtime.frames.receive()) is not None:
+            cell.sidecar.poll()
+            if ending := talk.take(frame):
+                return ending
+            await self._uploader.room()
+        if runtime.tail.flooded.is_set():
+            raise Flooded("the runtime wrote too much to its standard output and error")
+        death = await runtime.death()
+        if gone := cell.sandbox.ended:
+            raise SandboxUnavailable(f"it ended in the middle of the run: {gone}", layer="init")
+        raise RuntimeDied(death)
+
+    def _log(self, event: str, **fields: str) -> None:
+        self._means.log.info(event, run=self._held.run, generation=self._held.generation, **fields)
+
+
+class RuntimeMissing(Exception):
+    """The worker has no runtime of that name."""
+
+
+class RuntimeDied(Exception):
+    """The runtime ended before it finished."""
+
+
+def explained(error: BaseException) -> tuple[str, str]:
+    """Say what a failure is called, and what people are told of it."""
+    if isinstance(error, SandboxUnavailable):
+        return "SANDBOX_FAILED", f"no sandbox: {error}"
+    if isinstance(error, LineTooLong):
+        return "RUNTIME_FLOODED", f"the runtime wrote a line of more than {LINE_BYTES} bytes"
+    if isinstance(error, TooManyCalls):
+        return "RUNTIME_FLOODED", f"the runtime asked for more than {OUTSTANDING} tool calls at once"
+    if isinstance(error, Flooded):
+        return "RUNTIME_FLOODED", str(error)
+    if isinstance(error, BadFrame):
+        return "RUNTIME_CRASHED", f"the runtime does not speak as it should: {error}"
+    if isinstance(error, RuntimeDied):
+        return "RUNTIME_CRASHED", str(error)
+    if isinstance(error, OSError):
+        return "SANDBOX_FAILED", f"the runtime could not be started: {error.strerror}"
+    if isinstance(error, SidecarLost):
+        return "SANDBOX_FAILED", f"the way to the models could not be opened: {error}"
+    return "INTERNAL", f"a fault of the worker ({type(error).__name__}); its log has more"
