@@ -75,20 +75,20 @@ def run(title: str, command: list[str], show: Callable[[str], str]) -> None:
     say(title)
     began = spoke = time.monotonic()
     last: list[str] = []
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=dict(os.environ, DEBIAN_FRONTEND="noninteractive", PYTHONUNBUFFERED="1"),
-    )
-    for line in lines(process):
-        shown = show(line)
-        last = [*last[-29:], line] if line else last
-        if shown or time.monotonic() - spoke > QUIET_SECONDS:
-            spoke = time.monotonic()
-            say("    " + (shown or f"… {spoke - began:.0f} s"))
-    if process.wait():
+    ) as process:
+        for line in lines(process):
+            shown = show(line)
+            last = [*last[-29:], line] if line else last
+            if shown or time.monotonic() - spoke > QUIET_SECONDS:
+                spoke = time.monotonic()
+                say("    " + (shown or f"… {spoke - began:.0f} s"))
+    if process.returncode:
         raise SetupError(failure(title, last))
 
 

@@ -82,7 +82,8 @@ def down(call: Call) -> None:
 @leaf("doctor", help="Check what Signet needs, say what was found and how to mend it.")
 def doctor(call: Call) -> None:
     """Look at everything; 1 where something needed is broken."""
-    from signet.up.doctor import broken, examine, table
+    from signet.up.doctor.examine import examine
+    from signet.up.doctor.finding import broken, table
 
     findings = examine(Home.find(call.data))
     _show(call, [finding.form() for finding in findings], lambda _: table(findings))

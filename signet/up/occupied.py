@@ -19,8 +19,8 @@ def check(home: Home, choices: Choices) -> None:
     """Return when every port of the fleet can be taken. Raises PortError."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while found := occupied(home, choices):
-        ours = all(str(home.root) in held.command and "signet" in held.command for _, held in found)
-        if not ours or time.monotonic() > deadline:
+        ending = all(ours(held, home) for _, held in found)
+        if not ending or time.monotonic() > deadline:
             raise PortError("; ".join(problem(door, port(door, home, choices), held) for door, held in found))
         time.sleep(_PAUSE_SECONDS)  # the programs of a supervisor that was killed are on their way out
 
@@ -41,9 +41,18 @@ def occupied(home: Home, choices: Choices) -> list[tuple[Door, Holder]]:
     return found
 
 
+def ours(held: Holder, home: Home) -> bool:
+    """Tell whether a process is one of the fleet of this data folder."""
+    words = held.command.split()
+    return "signet.cli" in words and str(home.root) in words
+
+
 def problem(door: Door, number: int, held: Holder) -> str:
     """Say who has a port and what to do."""
-    return (
-        f"port {number} ({door.name}) is taken by {held}: end that, or choose another with {door.flag}, "
-        f"{door.variable}, or {door.section}.{door.field} in config.yaml"
-    )
+    return f"port {number} ({door.name}) is taken by {held}: {mend(door)}"
+
+
+def mend(door: Door) -> str:
+    """Say how another port is chosen."""
+    how = f"{door.flag}, {door.variable}, or {door.section}.{door.field} in config.yaml"
+    return f"end that, or choose another with {how}"

@@ -21,7 +21,7 @@ class ProcessError(AssertionError):
 
 
 class Process:
-    """A program: `async with Process(folder, "control", "--data", …) as control:`, ready in the block, stopped after it.
+    """A program: `async with Process(folder, "web", "--data", …) as web:`, ready in the block, stopped after it.
 
     The words are those of `signet`; `module` names another to run. `folder` has to be short, as socket paths are; what
     the program says is in `folder/<name>.log`. It dies with this process.
