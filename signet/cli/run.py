@@ -13,6 +13,7 @@ from signet.cli import codes
 from signet.cli.call import Call, leaf
 from signet.cli.complete import AGENT, MODEL, SESSION
 from signet.cli.text import given
+from signet.cli.words import ident
 
 if TYPE_CHECKING:
     from signet.cli.view.choose import View
@@ -68,17 +69,17 @@ def run(
 
 
 async def _run(call: Call, order: Order, view: "View") -> int:
+    from signet.cli.view.choose import shown
+
     async with call.asynchronous() as signet:
-        try:
-            last = await _follow(signet, order, view)
-        finally:
-            view.close()
+        async with shown(view):
+            last = await _follow(call, signet, order, view)
         if call.output in {"json", "yaml", "name"}:
             await _print(call, signet, last.run)
     return codes.BY_OUTCOME.get(last.finished.outcome, codes.FAILED)
 
 
-async def _follow(signet: "AsyncSignet", order: Order, view: "View") -> "RunEvent":
+async def _follow(call: Call, signet: "AsyncSignet", order: Order, view: "View") -> "RunEvent":
     """Show the events of the run and give the last."""
     from signet.kit.errors import DeadlineExceeded
     from signet.v1.events_pb2 import RunEvent
@@ -91,6 +92,10 @@ async def _follow(signet: "AsyncSignet", order: Order, view: "View") -> "RunEven
                 async for event in events:
                     view.show(event)
                     last = event
+    except asyncio.CancelledError:
+        if last.run:
+            call.say(f"cancelled; what it did until then: signet runs show {ident(last.run)}")
+        raise
     except TimeoutError as error:
         message = f"the run did not end within {order.seconds:g} s and was cancelled"
         raise DeadlineExceeded("DEADLINE_EXCEEDED", message, hint="give it longer with --timeout") from error

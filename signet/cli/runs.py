@@ -143,19 +143,16 @@ async def _watch(call: Call, name: str, after: int) -> int:
     from signet.cli import codes
     from signet.cli.form import word
     from signet.cli.resolve import run_name_async
-    from signet.cli.view.choose import choose
+    from signet.cli.view.choose import choose, shown
 
     outcome = ""
     async with call.asynchronous() as signet:
         whole = await run_name_async(signet, name)
         view = choose(call, streaming=sys.stdout.isatty(), lines=("json", "jsonl"))
-        try:
-            async with aclosing(signet.runs.watch(whole, after=after)) as events:
-                async for event in events:
-                    view.show(event)
-                    outcome = event.finished.outcome
-        finally:
-            view.close()
+        async with shown(view), aclosing(signet.runs.watch(whole, after=after)) as events:
+            async for event in events:
+                view.show(event)
+                outcome = event.finished.outcome
         if not outcome:  # nothing came after the sequence: the run is over
             outcome = word(await signet.runs.get(whole), "state")
     return codes.BY_OUTCOME.get(outcome, codes.FAILED)

@@ -37,12 +37,12 @@ def _head(run: Run) -> str:
     estimated = " (estimated)" if usage.estimated else ""
     price = cost(usage.cost_microusd if usage.HasField("cost_microusd") else None)
     took = seconds(between(run.create_time, run.end_time)) if run.HasField("end_time") else "not over"
-    reason = f": {run.error.message or run.error.reason}" if run.HasField("error") else ""
+    reason = f": {run.error.message}" if run.error.message else ""
     return pairs(
         [
             ("run", ident(run.name)),
             ("state", toned(word(run, "state")) + reason),
-            ("reason", run.error.reason),
+            ("reason", run.error.reason if run.error.reason != word(run, "state") else ""),
             ("agent", ident(run.agent)),
             ("session", ident(run.session)),
             ("model", ident(run.model)),
@@ -66,7 +66,7 @@ def _section(title: str) -> str:
 
 
 def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())
+    return "\n".join(f"  {line}".rstrip() for line in text.splitlines())
 
 
 def _clipped(text: str, *, full: bool) -> str:
@@ -121,7 +121,8 @@ def _said(event: RunEvent, tools: dict[str, str], *, full: bool) -> str:
         case "sandbox_opened":
             return _sandbox(event.sandbox_opened)
         case "text" | "reasoning" as kind:
-            text = _clipped(getattr(event, kind).text.strip(), full=full)
+            whole = getattr(event, kind).text.strip()
+            text = whole if full else cut(whole)
             return dim(f"reasoning: {text}") if kind == "reasoning" else text
         case "model_call_finished":
             return _model_call(event.model_call_finished)

@@ -1,10 +1,14 @@
 """Which view shows a run."""
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 from signet.cli.call import Call
 from signet.v1.events_pb2 import RunEvent
+
+_FRAME_SECONDS = 0.08
 
 
 class View(Protocol):
@@ -13,8 +17,28 @@ class View(Protocol):
     def show(self, event: RunEvent) -> None:
         """Show one event."""
 
+    def tick(self) -> None:
+        """Redraw what moves; called some ten times a second."""
+
     def close(self) -> None:
         """Leave the terminal tidy."""
+
+
+@asynccontextmanager
+async def shown(view: View) -> AsyncIterator[View]:
+    """Keep a view moving while the block lasts, and close it at its end."""
+
+    async def tick() -> None:
+        while True:
+            await asyncio.sleep(_FRAME_SECONDS)
+            view.tick()
+
+    ticking = asyncio.create_task(tick())
+    try:
+        yield view
+    finally:
+        ticking.cancel()
+        view.close()
 
 
 def choose(call: Call, *, streaming: bool, lines: Collection[str]) -> View:

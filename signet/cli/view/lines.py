@@ -12,5 +12,8 @@ class Lines:
         """Print one event."""
         line(form(event))
 
+    def tick(self) -> None:
+        """Do nothing: every line is whole."""
+
     def close(self) -> None:
         """Do nothing: every line is whole."""

@@ -1,10 +1,13 @@
-"""A run at a terminal: the answer as Markdown while it grows, tool calls with their arguments, time and output."""
+"""A run at a terminal: the answer as Markdown while it grows, tool calls with their arguments, time and output.
+
+Drawn from one thread only: rich's own Live redraws from another, and what is printed meanwhile leaves ghosts.
+"""
 
 import time
 from dataclasses import dataclass, field
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.live import Live as Screen
+from rich.live_render import LiveRender
 from rich.markdown import Markdown
 from rich.padding import Padding
 from rich.segment import Segment
@@ -13,13 +16,14 @@ from rich.text import Text
 
 from signet.cli.call import Call
 from signet.cli.view.blocks import settled
+from signet.cli.view.echo import Echo
 from signet.cli.view.phrases import arguments, ended, noted
 from signet.cli.words import seconds
 from signet.v1.events_pb2 import RunEvent
 
 _TAIL_LINES = 6
 _TAIL_CHARACTERS = 8_192
-_FRAMES_PER_SECOND = 12
+_MARGIN = 4  # so that the `^C` which the terminal itself writes does not begin another line
 _STILL_SECONDS = 0.4  # after this long without news a person is told that it goes on
 
 
@@ -40,17 +44,13 @@ class Live:
         self._console = Console(no_color=call.color is False, highlight=False)
         self._quiet = call.quiet
         self._text = ""
-        self._thinking = False
+        self._thinking = self._over = False
         self._began = self._moved = time.monotonic()
         self._spinner = Spinner("dots", style="cyan")
         self._tools: dict[str, _Tool] = {}
-        self._screen = Screen(
-            console=self._console,
-            get_renderable=self._moving,
-            refresh_per_second=_FRAMES_PER_SECOND,
-            transient=True,
-        )
-        self._screen.start()
+        self._region = LiveRender(Group())
+        self._console.show_cursor(False)
+        self._echo = Echo()
 
     def show(self, event: RunEvent) -> None:
         """Show one event."""
@@ -70,10 +70,17 @@ class Live:
             show(event)
             self._moved = time.monotonic()
 
+    def tick(self) -> None:
+        """Draw what changed since, and the time that passed."""
+        self._draw()
+
     def close(self) -> None:
         """Print what is still open and leave the terminal as it was."""
+        self._over = True
         self._settle(everything=True)
-        self._screen.stop()
+        self._draw()
+        self._console.show_cursor(True)
+        self._echo.restore()
 
     def _on_text(self, event: RunEvent) -> None:
         self._thinking = False
@@ -100,36 +107,44 @@ class Live:
         if self._quiet:
             return
         mark = Text("✗ ", "red") if call.is_error else Text("✓ ", "green")
-        self._print(_heading(tool, mark.append(seconds(call.duration_micros), "dim")))
-        self._print(_tail(call.result if call.is_error else tool.output or call.result))
+        heading = _heading(tool, mark.append(seconds(call.duration_micros), "dim"))
+        self._draw(heading, _tail(call.result if call.is_error else tool.output or call.result))
 
     def _on_note(self, event: RunEvent) -> None:
         self._settle(everything=True)
         if event.HasField("attempt_lost"):
             self._tools.clear()
         if not self._quiet:
-            self._print(Text.from_ansi(noted(event)))
+            self._draw(Text.from_ansi(noted(event)))
 
     def _on_finished(self, event: RunEvent) -> None:
         self._settle(everything=True)
-        self._tools.clear()
+        self._over = True
         if not self._quiet:
-            self._print(Text.from_ansi(ended(event)))
+            self._draw(Text.from_ansi(ended(event)))
 
     def _settle(self, *, everything: bool = False) -> None:
         """Print the blocks that will not change any more."""
         end = len(self._text) if everything else settled(self._text)
         block, self._text = self._text[:end], self._text[end:]
         if block.strip():
-            self._print(Padding(Markdown(block.strip()), (0, 0, 1, 0)))
+            self._draw(Padding(Markdown(block.strip()), (0, 0, 1, 0)))
 
-    def _print(self, what: RenderableType) -> None:
-        self._console.print(what)
+    def _draw(self, *above: RenderableType) -> None:
+        """Put what is settled above, and what still changes below it, in one write."""
+        with self._console:
+            self._console.control(self._region.position_cursor())
+            for part in above:
+                self._console.print(part)
+            self._region.set_renderable(self._moving())
+            self._console.print(self._region, end="", width=self._console.width - _MARGIN)
 
     def _moving(self) -> RenderableType:
         """Draw what still changes, never higher than the terminal."""
+        if self._over:
+            return Group()
         parts: list[RenderableType] = []
-        for tool in list(self._tools.values()):
+        for tool in self._tools.values():
             passed = seconds((time.monotonic() - tool.began) * 1e6)
             parts += [_heading(tool, Text(passed, style="cyan")), _tail(tool.output)]
         if self._text.strip():

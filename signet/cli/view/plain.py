@@ -57,6 +57,9 @@ class Plain:
         if text and self._talking:
             self._call.say(text)
 
+    def tick(self) -> None:
+        """Do nothing: every line stands as it was written."""
+
     def close(self) -> None:
         """End the line that is open."""
         self._tell("")
