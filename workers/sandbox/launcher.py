@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Self
 
-from workers.sandbox import entry, wire
+from workers.sandbox import entry, namespaces, wire
 from workers.sandbox.channel import Channel
 from workers.sandbox.errors import SandboxUnavailable
 from workers.sandbox.process import Process
@@ -232,14 +232,20 @@ class Launcher:
 
 def _prepare(spec: Spec) -> None:
     """Make the workspace if it is missing; as root it belongs to the sandbox's host uid."""
+    owner = spec.host_uid
+    if owner is not None and not namespaces.is_mapped(owner):
+        hint = "Give this container a range of uids (subuid), or run the worker as an ordinary user."
+        raise SandboxUnavailable(f"host uid {owner} is not one of this container's.", layer="user", hint=hint)
     try:
         spec.workspace.parent.mkdir(parents=True, exist_ok=True)
         if not spec.workspace.exists():
             spec.workspace.mkdir(mode=0o700)
-            if spec.host_uid is not None:
-                os.chown(spec.workspace, spec.host_uid, spec.host_uid)
+            if owner is not None:
+                os.chown(spec.workspace, owner, owner)
     except OSError as error:
         raise SandboxUnavailable(f"{spec.workspace}: {error.strerror}.", layer="workspace") from error
+    if not spec.workspace.is_dir():
+        raise SandboxUnavailable(f"{spec.workspace} is not a folder.", layer="workspace")
 
 
 def _unreadable(python: str) -> str:

@@ -78,6 +78,12 @@ def map_user(pid: int | str, host_uid: int, host_gid: int) -> None:
     Path(folder, "uid_map").write_text(f"{INSIDE_UID} {host_uid} 1\n")
 
 
+def is_mapped(uid: int) -> bool:
+    """Whether a uid exists here: in a container, many do not."""
+    ranges = (line.split() for line in Path("/proc/self/uid_map").read_text().splitlines())
+    return any(int(first) <= uid < int(first) + int(count) for first, _, count in ranges)
+
+
 def own_user() -> None:
     """Move this process into a new user namespace, in which it is nobody until `map_user`."""
     try:
@@ -103,8 +109,8 @@ def explain(error: OSError) -> SandboxUnavailable:
         hint = "All that are allowed are in use: raise sysctl user.max_user_namespaces and the other user.max_*."
     elif not hint:
         hint = (
-            "Inside a container, its seccomp or AppArmor profile has to allow clone and unshare with CLONE_NEWUSER; on a "
-            "host, look at the sysctls user.max_user_namespaces and kernel.unprivileged_userns_clone."
+            "Inside a container, its seccomp or AppArmor profile has to allow clone and unshare with CLONE_NEWUSER; on "
+            "a host, look at the sysctls user.max_user_namespaces and kernel.unprivileged_userns_clone."
         )
     code = errno.errorcode.get(error.errno or 0, "unknown error")
     return SandboxUnavailable(f"the kernel refused new namespaces ({code}).", layer="namespaces", hint=hint)

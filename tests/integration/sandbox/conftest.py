@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,9 +32,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def folder(mode: str) -> Iterator[Path]:
-    """A folder on a path that every user can walk, owned by who runs the test."""
+    """A folder of the one who runs the test."""
+    with lent(user=mode == "user") as path:
+        yield path
+
+
+@contextmanager
+def lent(*, user: bool) -> Iterator[Path]:
+    """A folder on a path that every user can walk, for a while, of the ordinary user or of who runs the tests."""
     path = Path(tempfile.mkdtemp(prefix="sandbox-"))
-    if mode == "user":
+    if user and os.geteuid() == 0:
         os.chown(path, USER, USER)
     yield path
     shutil.rmtree(path)
