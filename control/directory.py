@@ -1,5 +1,6 @@
 """The models, as the router knows them. Its answers are used again for a few seconds."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from signet.v1 import models_pb2, models_pb2_grpc
 T = TypeVar("T")
 
 _PAGE = 1000
+_REDIAL_SECONDS = 0.05  # a router that was restarted is there again, and only the connection was lost
 
 
 @dataclass(frozen=True)
@@ -69,16 +71,27 @@ class Directory:
         return model
 
     async def _ask(self, call: "Callable[[models_pb2_grpc.ModelServiceAsyncStub], Awaitable[T]]") -> T:
+        try:
+            return await self._call(call)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise _explained(error) from error
+        await asyncio.sleep(_REDIAL_SECONDS)
+        try:
+            return await self._call(call)
+        except grpc.aio.AioRpcError as error:
+            raise _explained(error) from error
+
+    async def _call(self, call: "Callable[[models_pb2_grpc.ModelServiceAsyncStub], Awaitable[T]]") -> T:
+        """Ask over the channel that is open. One that failed is closed: gRPC would wait longer and longer to dial."""
         if self._channel is None:
             self._channel = rpc.channel(self._target, self._token())
         try:
             return await call(models_pb2_grpc.ModelServiceStub(self._channel))
         except grpc.aio.AioRpcError as error:
-            known = from_rpc(error)
-            if not isinstance(known, NotFound | InvalidArgument):
-                await self._hang_up()  # the next call dials at once instead of waiting for gRPC's back-off
-                known = _away(known)
-            raise known from error
+            if error.code() is grpc.StatusCode.UNAVAILABLE:
+                await self._hang_up()
+            raise
 
     async def _hang_up(self) -> None:
         channel, self._channel = self._channel, None
@@ -86,10 +99,13 @@ class Directory:
             await channel.close()
 
 
-def _away(error: SignetError) -> Unavailable:
+def _explained(error: grpc.aio.AioRpcError) -> SignetError:
+    known = from_rpc(error)
+    if isinstance(known, NotFound | InvalidArgument):
+        return known
     return Unavailable(
         "ROUTER_UNAVAILABLE",
-        f"the router does not answer ({error.reason}: {error.message}), so the model cannot be resolved",
+        f"the router does not answer ({error.code().name}), so the model cannot be resolved",
         hint="signet status",
         retry_after_seconds=1,
     )

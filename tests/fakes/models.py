@@ -14,9 +14,7 @@ CHAT = models_pb2.Model(
     name="models/fake/chat",
     provider="providers/fake",
     upstream_model="chat",
-    profile=models_pb2.ModelProfile(
-        context_tokens=8192, tool_choice=models_pb2.TOOL_CHOICE_NATIVE, chat=True
-    ),
+    profile=models_pb2.ModelProfile(context_tokens=8192, tool_choice=models_pb2.TOOL_CHOICE_NATIVE, chat=True),
     digest="c" * 64,
     state=models_pb2.MODEL_STATE_READY,
     is_default=True,
@@ -65,6 +63,13 @@ class FakeModels(models_pb2_grpc.ModelServiceServicer):
             if model.name == request.name or (request.name == "models/default" and model.is_default):
                 return models_pb2.GetModelResponse(model=model)
         await context.abort(grpc.StatusCode.NOT_FOUND, f"there is no {request.name}")
+        raise AssertionError
+
+    async def SetDefaultModel(
+        self, _request: models_pb2.SetDefaultModelRequest, context: grpc.aio.ServicerContext[object, object]
+    ) -> models_pb2.SetDefaultModelResponse:
+        """Refuse: the list is fixed."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "the fake's default is fixed")
         raise AssertionError
 
     def _note(self, context: grpc.aio.ServicerContext[object, object]) -> None:
