@@ -64,7 +64,7 @@ def line(file: BinaryIO, most: int) -> bytes | None:
     left = 0
     while (rest := file.readline(SKIP_BYTES)) and not rest.endswith(b"\n"):
         left += len(rest)
-    left += len(rest)
+    left += len(rest.removesuffix(b"\n"))
     if not left:
-        return kept
+        return kept + rest
     return kept[: most or None] + f" … [{left} more bytes in this line]\n".encode()

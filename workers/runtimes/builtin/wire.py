@@ -77,8 +77,10 @@ class Connection:
             "content-type: application/json\r\naccept: application/json, text/event-stream\r\n"
             f"content-length: {len(payload)}\r\nconnection: close\r\n\r\n"
         )
-        try:
-            self.socket = socket.create_connection((self.address.host, self.address.port), self.deadlines.connect)
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.socket.settimeout(self.deadlines.connect)
+        try:  # not create_connection(): it imports a codec for names, and there is no name server inside anyway
+            self.socket.connect((self.address.host, self.address.port))
         except OSError as error:
             raise Busy(f"The way to the model is closed ({error}).") from error
         try:
