@@ -180,9 +180,9 @@ class Stream(Response):
         await self._send(send, f"id: {position}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n")
 
     async def _seal(self, progress: Progress) -> None:
-        """Learn the record's digest, which no event can carry; the page does without where control is away by now."""
+        """Learn the digests, which no event can carry; the page does without where control is away by now."""
         try:
-            progress.record = (await self._client.runs.get(progress.run)).record_digest
+            progress.seal(await self._client.runs.get(progress.run))
         except SignetError as error:
             _log.warning("record_digest_missing", run=progress.run, reason=error.reason)
         progress.changed["state"] = None

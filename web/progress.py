@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from signet.kit.times import micros
-from signet.v1 import events_pb2
+from signet.v1 import events_pb2, runs_pb2
 from web import markdown
 
 OUTPUT_CHARACTERS = 65_536
@@ -135,6 +135,7 @@ class Progress:
         self.key = run.partition("/")[2]
         self.state = "PENDING"
         self.agent = self.model = self.input = self.worker = self.reason = self.message = self.record = ""
+        self.rings: tuple[str, ...] = ()  # digests of the stamp, from the run: no event carries them
         self.asked_at = self.ended_at = self.sequence = self.attempt = 0
         self.cancelling = False
         self.input_tokens = self.output_tokens = 0
@@ -175,6 +176,12 @@ class Progress:
         for part in self.parts:
             if isinstance(part, Prose):
                 part.settle()
+
+    def seal(self, run: runs_pb2.Run) -> None:
+        """Take from the run what no event tells: the digests of its stamp and its record."""
+        stamp = run.stamp
+        self.rings = (stamp.soul, stamp.tools, stamp.runtime, stamp.model, stamp.permissions)
+        self.record = run.record_digest
 
     def clean(self) -> None:
         """Note that the page has all of it."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -56,6 +56,7 @@ class Views:
             oneline=words.oneline,
             summary=summarize,
             pretty=pretty,
+            ticks=_ticks,
         )
         icon = self._environment.get_template("_icons.html").module.icon  # type: ignore[attr-defined] # a macro
         self._environment.globals.update(static=self.static, places=PLACES, icon=icon, here="", seal=seal.seal)
@@ -84,6 +85,16 @@ def _time(timestamp: Any) -> Markup:
     if moment is None:
         return Markup("not yet")
     return Markup('<time datetime="{}">{}</time>').format(words.iso(moment), words.utc(moment))
+
+
+def _ticks(text: str) -> Markup:
+    """Show what stands between backticks in a message of ours as code; the rest stays text."""
+    pieces = text.split("`")
+    if len(pieces) % 2 == 0:
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(piece) if index % 2 else escape(piece) for index, piece in enumerate(pieces)
+    )
 
 
 def _version(folder: Path) -> str:

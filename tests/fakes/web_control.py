@@ -58,14 +58,17 @@ class Gate:
     name: str
 
 
+Script = tuple[events_pb2.RunEvent | Gate | control.Hold, ...]
+
+
 @dataclass
 class Fleet:
     """The fake's state, the gates of its scripts, and the sign-in codes that were not used yet."""
 
     state: State
+    scripts: dict[str, Script] = field(default_factory=dict)
     gates: dict[str, asyncio.Event] = field(default_factory=dict)
     codes: set[str] = field(default_factory=set)
-    away: bool = False
 
     def gate(self, name: str) -> asyncio.Event:
         return self.gates.setdefault(name, asyncio.Event())
@@ -123,7 +126,7 @@ LISTING = """total 12
 """
 
 
-def listing() -> list[control.Step]:
+def listing() -> list[events_pb2.RunEvent]:
     """Script a run with a tool call and an answer with a table and code."""
     call = tool("exec", '{"command": "ls -l /workspace", "timeout_seconds": 30}', LISTING, output=[LISTING])
     return [sandbox(), thinking(1), thought(1), *call, thinking(2), *pieces(ANSWER), thought(2, 1_830_000)]
@@ -149,9 +152,8 @@ class Runs(control.Runs):
         run.worker, run.attempts = "workers/local", 1
         await self.append(run, events_pb2.RunEvent(claimed=events_pb2.RunClaimed(worker="workers/local", attempt=1)))
         output = ""
-        scripts: dict[str, Any] = self.state.scripts
-        for step in scripts.get(run.input, control.HELLO):
-            if isinstance(step, Gate):
+        for step in self.fleet.scripts.get(run.input, control.HELLO):
+            if not isinstance(step, events_pb2.RunEvent):
                 await self._wait(run, step)
             elif step.HasField("finished"):
                 return await self.finish(run, step.finished)
@@ -168,8 +170,9 @@ class Runs(control.Runs):
         finished = events_pb2.RunFinished(outcome=outcome, output=output.strip(), usage=usage, message=message)
         return await self.finish(run, finished)
 
-    async def _wait(self, run: runs_pb2.Run, step: Gate) -> None:
-        gate = asyncio.create_task(self.fleet.gate(step.name).wait())
+    async def _wait(self, run: runs_pb2.Run, step: Gate | control.Hold) -> None:
+        name = step.name if isinstance(step, Gate) else "never"
+        gate = asyncio.create_task(self.fleet.gate(name).wait())
 
         async def cancelled() -> None:
             async with self.state.bell:

@@ -153,7 +153,7 @@ async def replay(client: AsyncSignet, run: runs_pb2.Run) -> Progress:
     async with aclosing(client.runs.watch(run.name, replay_only=True)) as stream:
         async for event in stream:
             progress.feed((event,))
-    progress.record = run.record_digest
+    progress.seal(run)
     progress.clean()
     return progress
 

@@ -1,4 +1,5 @@
 // The composer: grows with its text, sends with Enter, and puts the new turn into the page without loading it anew.
+import { fold } from "./fold.js";
 import { post } from "./post.js";
 import { toEnd } from "./scroll.js";
 import { watch } from "./stream.js";
@@ -28,6 +29,7 @@ function show(answer) {
   const panel = document.getElementById("panel");
   for (const old of panel.querySelectorAll(".execution")) if (!old.querySelector("form.stop")) old.remove();
   panel.append(fragment(answer.execution));
+  fold(panel);
   localise(panel);
   toEnd();
   watch();

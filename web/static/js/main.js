@@ -2,12 +2,14 @@
 import { startClocks } from "./clock.js";
 import { startComposer } from "./composer.js";
 import { startDrawer } from "./drawer.js";
+import { fold } from "./fold.js";
 import { startQuietForms } from "./quiet.js";
 import { startScroll } from "./scroll.js";
 import { startStream } from "./stream.js";
 import { localise } from "./time.js";
 
 localise(document);
+fold(document);
 startClocks();
 startScroll();
 startQuietForms();
