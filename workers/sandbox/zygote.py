@@ -77,9 +77,12 @@ class Zygote:
     def _sidecar(self, message: dict[str, Any], fds: Sequence[int]) -> int:
         function = entry.resolve(message["entry"])
         places = dict(zip(message["places"], fds, strict=True))
+        zygote = os.getpid()
         pid = os.fork()
         if pid == 0:
             linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != zygote:  # it was dead before that was set
+                os._exit(1)
             entry.run(function, places=places, env={**os.environ, **message["env"]}, name=message["entry"])
         return pid
 

@@ -3,7 +3,6 @@
 A test asks for `house`. As `own` it runs here; as `user` the same function runs in another process, by driver.py.
 """
 
-import asyncio
 import os
 import shutil
 import subprocess
@@ -32,14 +31,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def folder(mode: str) -> Iterator[Path]:
-    """A folder of the one who runs the test."""
+    """Lend a folder to the one who runs the test."""
     with lent(user=mode == "user") as path:
         yield path
 
 
 @contextmanager
 def lent(*, user: bool) -> Iterator[Path]:
-    """A folder on a path that every user can walk, for a while, of the ordinary user or of who runs the tests."""
+    """Make a folder on a path that every user can walk, of the ordinary user or of who runs the tests."""
     path = Path(tempfile.mkdtemp(prefix="sandbox-"))
     if user and os.geteuid() == 0:
         os.chown(path, USER, USER)
@@ -58,7 +57,7 @@ async def house(mode: str, folder: Path) -> AsyncIterator[House | None]:
 
 @pytest.fixture(scope="session")
 def user_python() -> str:
-    """A Python that the ordinary user can read."""
+    """Find a Python that the ordinary user can read."""
     for python in (sys.executable, "/usr/bin/python3"):
         found = subprocess.run(as_user(python, "-I", "-c", READS_ITSELF), check=False, capture_output=True)
         if found.returncode == 0:
@@ -67,7 +66,7 @@ def user_python() -> str:
 
 
 def as_user(*argv: str) -> list[str]:
-    """The command which runs another one as an ordinary user."""
+    """Give the command which runs another one as an ordinary user."""
     return ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--groups=4,27", "--inh-caps=-all", *argv]
 
 

@@ -1,7 +1,9 @@
-"""Takes something away from itself that a sandbox needs, then tries to open one: `python -I crippled.py ROOT HOW FOLDER BEST_EFFORT`.
+"""Takes something away from itself that a sandbox needs, then tries to open one.
 
-Prints `{"layer", "reason", "hint"}` of the refusal, or the report if it opened after all. What is taken away is really gone: by
-the kernel's own setting in a user namespace, or by a seccomp filter such as a container has.
+    python -I crippled.py ROOT HOW FOLDER BEST_EFFORT
+
+Prints `{"layer", "reason", "hint"}` of the refusal, or the report if it opened after all. What is taken away is really
+gone: by the kernel's own setting in a user namespace, or by a seccomp filter such as a container has.
 """
 
 import asyncio

@@ -1,14 +1,14 @@
-"""A launcher and a folder to try sandboxes in. Standard library only: an ordinary user's Python may have nothing else."""
+"""A launcher and a folder to try sandboxes in. Standard library only: an ordinary user's Python may have no more."""
 
 import asyncio
 import itertools
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from workers.sandbox.launcher import Launcher
 from workers.sandbox.process import Process
@@ -17,6 +17,8 @@ from workers.sandbox.spec import Command, Entry, Spec
 
 INSIDE = "tests.integration.sandbox.inside"
 DEADLINE_SECONDS = 20.0
+
+Kind = TypeVar("Kind", bound=Exception)
 
 
 class House:
@@ -30,18 +32,18 @@ class House:
     @classmethod
     @asynccontextmanager
     async def standing(cls, folder: Path) -> AsyncIterator[Self]:
-        """A house that is torn down at the end, whatever happens."""
+        """Stand up a house that is torn down at the end, whatever happens."""
         async with await Launcher.start((INSIDE,)) as launcher:
             yield cls(launcher, folder)
 
     def spec(self, **wanted: Any) -> Spec:
-        """A spec with a workspace and a host uid of its own, unless said otherwise."""
+        """Give a spec with a workspace and a host uid of its own, unless said otherwise."""
         uid = next(self._uids)
         plain = Spec(name=f"box-{uid}", workspace=self.folder / f"workspace-{uid}", host_uid=uid)
         return replace(plain, **wanted)
 
     async def open(self, **wanted: Any) -> Sandbox:
-        """An open sandbox."""
+        """Open a sandbox."""
         return await self.launcher.open(self.spec(**wanted))
 
 
@@ -79,10 +81,15 @@ async def _stream(fd: int) -> asyncio.StreamReader:
     return reader
 
 
-def gone(pid: int) -> bool:
-    """Whether no such process is left; one that only waits to be reaped is gone."""
+async def refused(attempt: Awaitable[object], kind: type[Kind]) -> Kind:
+    """Await what has to fail, and give back how it did."""
     try:
-        status = Path("/proc", str(pid), "stat").read_text()
-    except FileNotFoundError:
-        return True
-    return status.rpartition(")")[2].split()[0] in "ZX"
+        await attempt
+    except kind as error:
+        return error
+    raise AssertionError(f"nothing was refused, where a {kind.__name__} was due")
+
+
+def children(pid: int) -> list[int]:
+    """List the children of a process, those too that wait to be reaped."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

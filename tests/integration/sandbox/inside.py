@@ -26,7 +26,7 @@ def tell(finding: Any) -> None:
 
 
 def outcome(attempt: Callable[[], object]) -> str:
-    """The name of the errno an attempt failed with, or what it gave."""
+    """Name the errno an attempt failed with, or what it gave."""
     try:
         return f"succeeded: {attempt()!r}"
     except OSError as error:
@@ -55,15 +55,15 @@ def calls() -> None:
             "packet socket": outcome(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM)),
             "vsock": outcome(lambda: socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)),
             "netlink diag": outcome(lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4)),
-            "chroot": outcome(lambda: os.chroot("/tmp")),
+            "chroot": outcome(lambda: os.chroot("/usr")),
             "setuid": outcome(lambda: os.setuid(0)),
             "setgroups": outcome(lambda: os.setgroups([0])),
             "mknod": outcome(lambda: os.mknod("/workspace/disk", 0o60600, os.makedev(254, 0))),
             "sethostname": outcome(lambda: socket.sethostname("other")),
             "core of init": outcome(lambda: os.open("/proc/1/mem", os.O_RDONLY)),
             "environment of init": outcome(lambda: os.open("/proc/1/environ", os.O_RDONLY)),
-            "descriptors of init": outcome(lambda: os.listdir("/proc/1/fd")),
-            "root of init": outcome(lambda: os.listdir("/proc/1/root")),
+            "descriptors of init": outcome(lambda: list(Path("/proc/1/fd").iterdir())),
+            "root of init": outcome(lambda: list(Path("/proc/1/root").iterdir())),
             "core_pattern": outcome(lambda: os.open("/proc/sys/kernel/core_pattern", os.O_WRONLY)),
             "sysrq": outcome(lambda: os.open("/proc/sysrq-trigger", os.O_WRONLY)),
             "own memory": outcome(lambda: os.open("/proc/self/mem", os.O_RDWR)),
@@ -111,11 +111,11 @@ def identity() -> None:
 
 def surroundings() -> None:
     """Environment, open descriptors and session of this process."""
-    fds = {int(name) for name in os.listdir("/proc/self/fd") if Path("/proc/self/fd", name).exists()}
+    fds = _open_descriptors()
     tell(
         {
             "env": dict(os.environ),
-            "fds": sorted(fds),
+            "fds": fds,
             "session": os.getsid(0) == os.getpid() == os.getpgid(0),
             "argv": sys.argv,
             "interrupt": signal.getsignal(signal.SIGINT) is signal.SIG_DFL,
@@ -152,10 +152,10 @@ def converse() -> None:
 
 def serve() -> None:
     """Listen on PORT and talk to oneself."""
-    with socket.create_server(("127.0.0.1", int(os.environ["PORT"]))) as server:
-        with socket.create_connection(server.getsockname()) as client:
-            client.sendall(b"to myself")
-            tell(server.accept()[0].recv(100).decode())
+    address = ("127.0.0.1", int(os.environ["PORT"]))
+    with socket.create_server(address) as server, socket.create_connection(address) as client:
+        client.sendall(b"to myself")
+        tell(server.accept()[0].recv(100).decode())
 
 
 def fork_until_refused() -> None:
@@ -238,7 +238,7 @@ def flood() -> None:
 
 def sidecar() -> int:
     """As a sidecar: tell on 3 who and where one is, wait for the other side to close it, end with 5."""
-    fds = sorted(int(name) for name in os.listdir("/proc/self/fd") if Path("/proc/self/fd", name).exists())
+    fds = _open_descriptors()
     net = str(Path("/proc/self/ns/net").readlink())
     control = socket.socket(fileno=3)
     control.sendall(json.dumps({"fds": fds, "net": net, "env": dict(os.environ), "session": os.getsid(0)}).encode())
@@ -250,3 +250,8 @@ def endless() -> None:
     """As a sidecar: never end."""
     while True:
         time.sleep(60)
+
+
+def _open_descriptors() -> list[int]:
+    """List what is open; the folder that is listed is closed again when it is looked at."""
+    return sorted(int(path.name) for path in list(Path("/proc/self/fd").iterdir()) if path.exists())

@@ -6,6 +6,8 @@ from pathlib import Path
 from tests.integration.sandbox.house import House, run
 from workers.sandbox.spec import Limits
 
+SCRATCH = ("/tmp", "/dev/shm")  # noqa: S108 - the sandbox's own
+
 
 async def test_the_system_is_read_only(house: House) -> None:
     async with await house.open() as sandbox:
@@ -36,7 +38,15 @@ async def test_files_of_the_host_are_invisible(house: House) -> None:
     spec.workspace.chmod(0o777)
     (spec.workspace / "way").symlink_to(secret)
     async with await house.launcher.open(spec) as sandbox:
-        for path in (secret, "way", "/etc/shadow", "/proc/1/root/etc/shadow", "../../etc/shadow", "/sys/kernel", "/boot"):
+        for path in (
+            secret,
+            "way",
+            "/etc/shadow",
+            "/proc/1/root/etc/shadow",
+            "../../etc/shadow",
+            "/sys/kernel",
+            "/boot",
+        ):
             code, text = await run(sandbox, f"cat {path}")
             assert code == 1, text
             assert "of the host" not in text
@@ -48,7 +58,22 @@ async def test_the_folder_listing_of_the_root_is_ours(house: House) -> None:
     async with await house.open() as sandbox:
         _, text = await run(sandbox, "ls -A /")
     names = set(text.split()) - {Path(os.sys.base_prefix).parts[1]}  # type: ignore[attr-defined]
-    ours = {"bin", "dev", "etc", "home", "lib", "lib32", "lib64", "proc", "run", "sbin", "tmp", "usr", "var", "workspace"}
+    ours = {
+        "bin",
+        "dev",
+        "etc",
+        "home",
+        "lib",
+        "lib32",
+        "lib64",
+        "proc",
+        "run",
+        "sbin",
+        "tmp",
+        "usr",
+        "var",
+        "workspace",
+    }
     assert names <= ours
 
 
@@ -56,19 +81,36 @@ async def test_only_harmless_devices_are_there(house: House) -> None:
     async with await house.open() as sandbox:
         _, text = await run(sandbox, "ls /dev; echo x > /dev/null && head -c 4 /dev/urandom | wc -c")
     assert text.split() == [
-        *("fd", "full", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout", "tty", "urandom", "zero", "4")
+        *(
+            "fd",
+            "full",
+            "null",
+            "ptmx",
+            "pts",
+            "random",
+            "shm",
+            "stderr",
+            "stdin",
+            "stdout",
+            "tty",
+            "urandom",
+            "zero",
+            "4",
+        )
     ]
 
 
 async def test_scratch_space_is_bounded_and_private(house: House) -> None:
     limits = Limits(tmp_bytes=1 << 20, shm_bytes=1 << 20)
     async with await house.open(limits=limits) as sandbox, await house.open(limits=limits) as other:
-        for folder in ("/tmp", "/dev/shm"):
+        for folder in SCRATCH:
             code, text = await run(sandbox, f"head -c 2000000 /dev/zero > {folder}/big")
             assert code == 1
             assert "No space left" in text
             assert await run(other, f"ls {folder}") == (0, "")
-        code, text = await run(sandbox, "rm /tmp/big; i=0; while [ $i -lt 5000 ] && : > /tmp/$i; do i=$((i+1)); done; echo $i")
+        code, text = await run(
+            sandbox, "rm /tmp/big; i=0; while [ $i -lt 5000 ] && : > /tmp/$i; do i=$((i+1)); done; echo $i"
+        )
         assert "No space left" in text
 
 
@@ -95,7 +137,7 @@ async def test_an_agent_that_locks_itself_out_is_let_in_again(house: House) -> N
     spec = house.spec()
     async with await house.launcher.open(spec) as sandbox:
         assert await run(sandbox, "chmod 000 /workspace") == (0, "")
-        assert (await run(sandbox, "true", cwd="/tmp"))[0] == 0
+        assert (await run(sandbox, "true", cwd="/usr"))[0] == 0
     async with await house.launcher.open(spec) as sandbox:
         assert await run(sandbox, "echo back > /workspace/a") == (0, "")
 

@@ -1,6 +1,7 @@
 """What a process in a sandbox may do."""
 
 import os
+from pathlib import Path
 
 from tests.integration.sandbox.house import House, ask, run
 from workers.sandbox.namespaces import identities
@@ -11,8 +12,18 @@ async def test_calls_that_a_sandbox_has_no_business_with_are_refused(house: Hous
     async with await house.open() as sandbox:
         found = await ask(sandbox, "calls")
     family = {"packet socket": "EAFNOSUPPORT", "vsock": "EAFNOSUPPORT", "clone3": "ENOSYS", "setuid": "EINVAL"}
-    files = {"core of init", "environment of init", "descriptors of init", "root of init", "core_pattern", "sysrq", "mknod"}
+    files = {
+        "core of init",
+        "environment of init",
+        "descriptors of init",
+        "root of init",
+        "core_pattern",
+        "sysrq",
+        "mknod",
+    }
     for what, outcome in found.items():
+        if what == "sysrq" and outcome == "ENOENT":
+            continue  # a kernel without it
         if what in files or what == "own memory":
             assert outcome == "EACCES", what
         else:
@@ -29,11 +40,15 @@ async def test_calls_of_another_architecture_kill(house: House) -> None:
         assert await ask(sandbox, "x32") == (-31 if os.uname().machine == "x86_64" else 0)
 
 
+def owner_of(pid: int) -> int:
+    return Path("/proc", str(pid)).stat().st_uid
+
+
 async def test_processes_are_nobody_on_the_host(house: House) -> None:
     spec = house.spec()
     async with await house.launcher.open(spec) as sandbox:
         found = await ask(sandbox, "identity")
-        owner = os.stat(f"/proc/{sandbox.pid}").st_uid
+        owner = owner_of(sandbox.pid)
     outside = spec.host_uid if house.launcher.as_root else os.geteuid()
     assert found["uid"] == found["gid"] == [1000] * 3
     assert found["map"] == ["1000", str(outside), "1"]

@@ -77,7 +77,7 @@ def test_a_root_without_other_uids_is_told_so(attempt: Any) -> None:
 
 @pytest.mark.parametrize("layer", ["landlock", "seccomp"])
 @pytest.mark.parametrize("user", [True, False])
-def test_a_missing_layer_is_refused_unless_the_spec_says_best_effort(attempt: Any, layer: str, user: bool) -> None:
+def test_a_missing_layer_is_refused_unless_the_spec_says_best_effort(attempt: Any, layer: str, *, user: bool) -> None:
     refused = attempt(f"no-{layer}", user=user)
     assert refused["layer"] == layer
     assert refused["hint"]

@@ -8,15 +8,19 @@ from pathlib import Path
 
 async def main(folder: str) -> None:
     """Print the host's pids of everything below this process."""
-    from tests.integration.sandbox.house import INSIDE, House, begin
+    from tests.integration.sandbox.house import INSIDE, House, begin, children
 
     async with House.standing(Path(folder)) as house:
         sandbox = await house.open()
         sidecar = await house.launcher.sidecar(f"{INSIDE}:endless")
         _, output = await begin(sandbox, "setsid sleep 1000 & echo up; wait")
         await output.readline()
-        inside = Path(f"/proc/{sandbox.pid}/task/{sandbox.pid}/children").read_text().split()[0]
-        pids = {"zygote": house.launcher.pid, "sandbox": sandbox.pid, "inside": int(inside), "sidecar": sidecar.pid}
+        pids = {
+            "zygote": house.launcher.pid,
+            "sandbox": sandbox.pid,
+            "inside": children(sandbox.pid)[0],
+            "sidecar": sidecar.pid,
+        }
         sys.stdout.write(json.dumps(pids) + "\n")
         sys.stdout.flush()
         await asyncio.Event().wait()
