@@ -29,6 +29,8 @@ _BOOT: Final = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); from workers.sandbox.zygote import main; main(sys.argv[1:])"
 )
 
+Child = tuple[int, asyncio.Future[int]]  # the pid of what the zygote forked, and its exit code in time
+
 
 class Launcher:
     """One zygote and everything forked from it.
@@ -43,7 +45,7 @@ class Launcher:
         loop = asyncio.get_running_loop()
         self._hello: asyncio.Future[dict[str, Any]] = loop.create_future()
         self._ended: asyncio.Future[None] = loop.create_future()
-        self._answers: dict[int, asyncio.Future[int]] = {}
+        self._answers: dict[int, asyncio.Future[Child]] = {}
         self._children: dict[int, asyncio.Future[int]] = {}
         self._sandboxes: set[Sandbox] = set()
         self._as_root = False
@@ -178,22 +180,21 @@ class Launcher:
             raise SandboxUnavailable.from_wire(hello)
         self._as_root = hello["as_root"]
 
-    async def _fork(self, message: Mapping[str, Any], fds: Sequence[int]) -> tuple[int, asyncio.Future[int]]:
+    async def _fork(self, message: Mapping[str, Any], fds: Sequence[int]) -> Child:
         """Have the zygote fork; the pid of its child and the future of that one's exit code."""
         number = next(self._numbers)
-        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Child] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
         try:
             self._channel.send({**message, "id": number}, fds)
             async with asyncio.timeout(_OPEN_SECONDS):
-                pid = await answer
+                return await answer
         except ConnectionError as error:
             raise SandboxUnavailable("the zygote is gone.", layer="zygote") from error
         except TimeoutError as late:
             raise SandboxUnavailable(f"no answer in {_OPEN_SECONDS:.0f} s.", layer="zygote") from late
         finally:
             del self._answers[number]
-        return pid, self._children[pid]
 
     def _receive(self, message: dict[str, Any], _: list[int]) -> None:
         kind = message["op"]
@@ -201,11 +202,11 @@ class Launcher:
         if kind == "exited":
             self._children.pop(message["pid"]).set_result(message["code"])
         elif kind == "forked":
-            self._children[message["pid"]] = asyncio.get_running_loop().create_future()
+            death = self._children[message["pid"]] = asyncio.get_running_loop().create_future()
             if answer is None or answer.done():  # whoever asked was cancelled
                 self._signal(message["pid"], signal.SIGKILL)
             else:
-                answer.set_result(message["pid"])
+                answer.set_result((message["pid"], death))
         elif answer is None:
             self._hello.set_result(message)
         elif not answer.done():
