@@ -93,3 +93,8 @@ async def refused(attempt: Awaitable[object], kind: type[Kind]) -> Kind:
 def children(pid: int) -> list[int]:
     """List the children of a process, those too that wait to be reaped."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def asleep(pid: int) -> bool:
+    """Whether a process waits for something to do."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"

@@ -8,7 +8,7 @@ import socket
 import sys
 from pathlib import Path
 
-from tests.integration.sandbox.house import DEADLINE_SECONDS, INSIDE, House, begin, children, refused, run
+from tests.integration.sandbox.house import DEADLINE_SECONDS, INSIDE, House, asleep, begin, children, refused, run
 from workers.sandbox import namespaces
 from workers.sandbox.errors import SandboxUnavailable
 from workers.sandbox.launcher import Launcher
@@ -62,8 +62,8 @@ async def test_what_ended_before_a_crash_keeps_its_exit_code(house: House) -> No
     for _ in range(20):
         async with await house.open() as sandbox:
             process = await sandbox.start(Command(("/bin/sh", "-c", "exit 3")))
-            while children(sandbox.pid):
-                pass  # reaped, and therefore told, without this loop reading it
+            while children(sandbox.pid) or not asleep(sandbox.pid):
+                pass  # until it is reaped and told, without this loop reading it
             os.kill(sandbox.pid, signal.SIGKILL)
             assert await process.wait() == 3
 
