@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -22,7 +23,7 @@ class Greeter:
     async def greet(self, addresses: Addresses) -> None:
         """Greet, and return when the embedded models are loaded, or will not be."""
         hello = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "signet.up.hello", str(self._home.root)),
+            *(sys.executable, "-m", "signet.up.hello", str(self._home.root), str(os.getpid())),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,  # without a link the fleet runs all the same

@@ -1,15 +1,17 @@
 """A short-lived program of `signet up`: asks the fleet for a sign-in code, then follows the embedded models' loading.
 
-`python -m signet.up.hello DIR` prints JSON lines: {"code": …}, then {"models": …, "detail": …} as that changes. It is a
-process of its own so that the supervisor, which stays, need not hold a gRPC client in memory.
+`python -m signet.up.hello DIR PARENT` prints JSON lines: {"code": …}, then {"models": …, "detail": …} as that changes.
+It is a process of its own so that the supervisor, which stays, need not hold a gRPC client in memory.
 """
 
 import asyncio
 import json
+import signal
 import sys
 
 from signet.client import AsyncSignet
 from signet.kit.errors import NotFound
+from signet.kit.lifecycle import die_with_parent
 from signet.v1.providers_pb2 import PROVIDER_STATE_READY, PROVIDER_STATE_UNAVAILABLE, Provider, ProviderState
 
 _EMBEDDED = "providers/embedded"
@@ -42,4 +44,5 @@ async def hello(data: str) -> None:
 
 
 if __name__ == "__main__":
+    die_with_parent(int(sys.argv[2]), signal.SIGKILL)
     asyncio.run(hello(sys.argv[1]))

@@ -37,7 +37,9 @@ class Notices:
         asyncio.get_running_loop().add_reader(self._socket, self._read)
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening. May be called twice."""
+        if self._socket.fileno() < 0:
+            return
         asyncio.get_running_loop().remove_reader(self._socket)
         self._socket.close()
         self.path.unlink(missing_ok=True)

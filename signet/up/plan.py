@@ -22,7 +22,7 @@ class Program:
     needs: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     ready_seconds: float = 60.0
-    stop_seconds: float = 10.0
+    stop_seconds: float = 15.0
 
 
 @dataclass(frozen=True)
