@@ -30,6 +30,7 @@ _CLASSES = {
 _ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "pre": {"tabindex"}, "div": {"tabindex"}}
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
+_PARTIAL_ITEM = re.compile(r"[-*+]|\d{1,9}[.)]?")
 _LIST = re.compile(r"^ {0,3}([-*+]|\d{1,9}[.)])\s")
 
 
@@ -44,15 +45,18 @@ def render(text: str) -> str:
 def boundary(text: str, start: int) -> int:
     """Give where the first block that begins at `start` ends, when a later line shows that it has; else `start`.
 
-    Blank lines inside a fence, before indented lines, and between the items of one list end nothing, and a line that is
-    still being written shows nothing yet. A text has the same boundaries however often it was asked about as it grew.
+    Blank lines inside a fence, before indented lines, and between the items of one list end nothing. A text has the
+    same boundaries however often it was asked about as it grew.
     """
     fence, in_list, blank = "", False, False
     position = start
-    for line in text[start:].split("\n")[:-1]:
+    lines = text[start:].split("\n")
+    for number, line in enumerate(lines, 1):
         is_item = _LIST.match(line) is not None
-        if blank and not fence and line.strip() and not line.startswith((" ", "\t")) and not (in_list and is_item):
-            return position
+        if blank and not fence and line.strip() and not line.startswith((" ", "\t")):
+            undecided = number == len(lines) and _PARTIAL_ITEM.fullmatch(line)  # more of it may come
+            if not (in_list and (is_item or undecided)):
+                return position
         marker = _FENCE.match(line)
         if marker and not fence:
             fence = marker[1]

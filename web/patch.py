@@ -9,6 +9,7 @@ from typing import Any
 
 import nh3
 
+from web import markdown
 from web.progress import Call, Progress, Prose, Remark, Step
 from web.views import Views
 
@@ -29,6 +30,12 @@ def patch(progress: Progress, views: Views, now: int) -> list[Operation]:
     operations += [{"say": text[:_SAY_CHARACTERS]} for text in progress.said]
     progress.clean()
     return operations
+
+
+def spoken(progress: Progress) -> list[Operation]:
+    """Give what is to be read out of a run that a page was just given as far as it is."""
+    prose = [part for part in progress.parts if isinstance(part, Prose) and part.kind == "text"]
+    return [{"say": plain(html)} for part in prose for html in part.pieces]
 
 
 class _Live:
@@ -56,10 +63,7 @@ class _Live:
 
     def _prose(self, part: Prose) -> list[Operation]:
         part.settle()
-        new = part.pieces[max(part.sent_pieces, 0) :] if part.kind == "text" and not part.ended else []
-        says = [{"say": plain(html)} for html in new]
-        if part.ended and part.kind == "text":
-            says = [{"say": plain(part.pieces[0])}] if part.sent_pieces <= 0 else []
+        says = self._says(part)
         if part.sent_pieces < 0 or part.ended:
             return [self._part(part), *says]
         pieces = [*part.pieces[part.sent_pieces :], part.tail]
@@ -72,6 +76,11 @@ class _Live:
             for offset, html in enumerate(pieces)
         ]
         return [*puts, *says]
+
+    def _says(self, part: Prose) -> list[Operation]:
+        """Read out what has settled since the last time."""
+        rest = part.text[part.spoken : part.settled_characters]
+        return [{"say": plain(markdown.render(rest))}] if part.kind == "text" and rest.strip() else []
 
     def _output(self, call: Call) -> list[Operation]:
         if call.sent_output == len(call.output) or call.state != "running":

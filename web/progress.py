@@ -27,6 +27,8 @@ class Prose:
     ended: bool = False
     sent_pieces: int = -1
     """How many settled pieces the page has; -1 before it has the part at all."""
+    spoken: int = 0
+    """How many characters were read out to those who listen."""
 
     def settle(self) -> None:
         """Move what is settled out of the tail; all of it once the text has ended."""
@@ -188,7 +190,7 @@ class Progress:
         self.settle()
         for part in self.parts:
             if isinstance(part, Prose):
-                part.sent_pieces = len(part.pieces)
+                part.sent_pieces, part.spoken = len(part.pieces), part.settled_characters
             elif isinstance(part, Call):
                 part.sent_output = len(part.output)
         self.changed.clear()

@@ -55,7 +55,7 @@ async def test_a_run_opens_in_a_drawer_with_all_that_is_known(site: Site, visit:
     await page.get_by_role("link", name="List", exact=True).click()
     drawer = page.get_by_role("dialog", name="A run")
 
-    await expect(drawer.locator(".waterfall tr")).to_have_count(5)
+    await expect(drawer.locator(".waterfall tbody tr")).to_have_count(5)
     for digest in (run.stamp.soul, run.stamp.tools, run.stamp.runtime, run.stamp.model, run.stamp.permissions):
         await expect(drawer.get_by_text(digest)).to_be_visible()
     await expect(drawer.get_by_role("img", name="Seal of the stamp")).to_be_visible()

@@ -12,6 +12,7 @@ from signet.kit.names import uuid7
 from signet.kit.times import now_micros
 from signet.v1 import agents_pb2, models_pb2, runs_pb2, sessions_pb2
 from web import form
+from web.patch import spoken
 from web.progress import Progress
 from web.seal import seal
 from web.site import Site
@@ -116,6 +117,7 @@ async def say(site: Site, request: Request) -> Response:
         {
             "turn": site.views.live("turn", turn, now),
             "execution": site.views.live("execution", turn, now),
+            "operations": spoken(turn),
             "request_id": uuid7(),
         }
     )

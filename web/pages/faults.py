@@ -12,7 +12,7 @@ from web.views import wants_json
 
 _log = get("web")
 
-RELOAD_SECONDS = 5
+RELOAD_SECONDS = 3
 """After which the page of a fleet that is away tries again."""
 
 _STATUS: dict[type[SignetError], tuple[int, str]] = {

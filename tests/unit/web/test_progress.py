@@ -207,4 +207,4 @@ def test_blocks_are_read_out_when_they_are_whole_and_not_before() -> None:
     second = [one["say"] for one in patch(progress, VIEWS, 0) if "say" in one]
 
     assert first == []
-    assert second == ["First one.", "Second."]
+    assert second == ["First one. Second."]

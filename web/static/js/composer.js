@@ -1,5 +1,6 @@
 // The composer: grows with its text, sends with Enter, and puts the new turn into the page without loading it anew.
 import { fold } from "./fold.js";
+import { apply } from "./patch.js";
 import { post } from "./post.js";
 import { toEnd } from "./scroll.js";
 import { watch } from "./stream.js";
@@ -31,6 +32,7 @@ function show(answer) {
   panel.append(fragment(answer.execution));
   fold(panel);
   localise(panel);
+  apply(answer.operations);
   toEnd();
   watch();
 }
