@@ -50,7 +50,7 @@ def create(call: Call, /, *, name: str, **given: Any) -> None:
     said = {key: value for key, value in given.items() if value and key not in _LIMITS}
     with call.signet() as signet:
         made = signet.agents.create(name, limits=_limits(given, None), **said)
-    emit(call, made, lambda: f"{made.name} is there")
+    emit(call, made, lambda made: f"{made.name} is there")
     call.say(f"talk to it: signet chat {ident(made.name)}")
 
 
@@ -75,7 +75,7 @@ def show(call: Call, *, name: str) -> None:
     with call.signet() as signet:
         found = signet.agents.get(name)
         model = _model(signet, found) if call.output == "table" else None
-    emit(call, found, lambda: _page(found, model))
+    emit(call, found, lambda found: _page(found, model))
 
 
 @agent.command("update", epilog="Only what is said changes. `--toolset none` goes back to what the soul enables.")
@@ -99,7 +99,7 @@ def update(call: Call, /, *, name: str, etag: str, **given: Any) -> None:
             etag = etag or before.etag  # the limits are sent whole, so nobody may change them meanwhile
             said["limits"] = _limits(given, before)
         changed = signet.agents.update(name, etag=etag, **said)
-    emit(call, changed, lambda: f"{changed.name} is changed: {', '.join(said)}")
+    emit(call, changed, lambda changed: f"{changed.name} is changed: {', '.join(said)}")
 
 
 @agent.command("delete")
@@ -115,7 +115,7 @@ def delete(call: Call, *, name: str, yes: bool) -> None:
         found = signet.agents.get(name)
         confirm(f"delete {found.name}? Its runs and records stay", yes=yes)
         gone = signet.agents.delete(found.name)
-    emit(call, gone, lambda: f"{gone.name} is deleted")
+    emit(call, gone, lambda gone: f"{gone.name} is deleted")
     call.say(f"to bring it back: signet agent undelete {ident(gone.name)}")
 
 
@@ -128,7 +128,7 @@ def undelete(call: Call, *, name: str) -> None:
 
     with call.signet() as signet:
         back = signet.agents.undelete(name)
-    emit(call, back, lambda: f"{back.name} is back")
+    emit(call, back, lambda back: f"{back.name} is back")
 
 
 def _limits(given: dict[str, Any], before: "Agent | None") -> "RunLimits | None":

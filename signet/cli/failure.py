@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import click
 
 from signet.cli import codes
+from signet.cli.clean import clean
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Failure:
 
             if isinstance(error, StartError):
                 return cls(codes.FAILED, str(error), "FAILED_PRECONDITION")
+        if isinstance(error, UnicodeEncodeError):
+            return cls(codes.USAGE, "what was given is not valid UTF-8", "INVALID_ARGUMENT", "INVALID_FIELD")
         if isinstance(error, OSError):
             what = error.strerror or str(error)
             return cls(codes.FAILED, f"{error.filename}: {what}" if error.filename else what)
@@ -67,14 +70,14 @@ class Failure:
         click.echo(f"{click.style('error:', fg='red', bold=True)} {self._sentence()}", err=True, color=color)
         if len(self.fields) > 1:
             for name, text in self.fields:
-                click.echo(f"  {click.style(name, bold=True)}: {text}", err=True, color=color)
+                click.echo(f"  {click.style(name, bold=True)}: {clean(text)}", err=True, color=color)
         if self.hint:
             click.echo(f"  {click.style('try:', fg='cyan')} {self.hint}", err=True, color=color)
 
     def _sentence(self) -> str:
         if len(self.fields) > 1:
             return f"{len(self.fields)} fields are bad"
-        return self.message
+        return clean(self.message)
 
 
 def debugging() -> bool:

@@ -38,7 +38,7 @@ def show(call: Call, *, name: str) -> None:
 
     with call.signet() as signet:
         found = signet.models.get(name)
-    emit(call, found, lambda: _page(found))
+    emit(call, found, _page)
 
 
 @model.command("use")
@@ -50,7 +50,7 @@ def use(call: Call, *, name: str) -> None:
 
     with call.signet() as signet:
         chosen = signet.models.use(name)
-    emit(call, chosen, lambda: f"models/default now stands for {described(chosen.name, chosen)}")
+    emit(call, chosen, lambda chosen: f"models/default now stands for {described(chosen.name, chosen)}")
 
 
 def described(name: str, found: "Model | None") -> str:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
-from google.protobuf.message import Message
 
 from signet.cli.call import Call
+from signet.cli.clean import M, cleaned
 from signet.cli.form import form
 
 
@@ -17,17 +17,20 @@ def dump(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)
 
 
-def emit(call: Call, message: Message, table: Callable[[], str], *, name: str = "", shape: Any = None) -> None:
-    """Print one thing. `shape` replaces the message's own JSON form; `name` what `-o name` prints."""
+def emit(call: Call, message: M, table: Callable[[M], str], *, name: str = "", shape: Any = None) -> None:
+    """Print one thing. `shape` replaces the message's own JSON form; `name` what `-o name` prints.
+
+    A table is given the message with every text made safe for a terminal.
+    """
     if call.output == "table":
-        click.echo(table(), color=call.color)
+        click.echo(table(cleaned(message)), color=call.color)
     elif call.output == "name":
         click.echo(name or getattr(message, "name", ""))
     else:
         structured(call, form(message) if shape is None else shape)
 
 
-def emit_all(call: Call, messages: Iterable[Message], table: Callable[[list[Any]], str]) -> None:
+def emit_all(call: Call, messages: Iterable[M], table: Callable[[list[M]], str]) -> None:
     """Print a list: one JSON array, a line each with jsonl, a name each with name."""
     if call.output == "jsonl":
         for message in messages:
@@ -35,7 +38,7 @@ def emit_all(call: Call, messages: Iterable[Message], table: Callable[[list[Any]
         return
     rows = list(messages)
     if call.output == "table":
-        click.echo(table(rows), color=call.color)
+        click.echo(table([cleaned(row) for row in rows]), color=call.color)
     elif call.output == "name":
         for row in rows:
             click.echo(getattr(row, "name", "") or getattr(row, "key", ""))

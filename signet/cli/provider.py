@@ -12,7 +12,7 @@ from signet.cli.complete import PROVIDER
 from signet.cli.words import cost, ident, local, seconds, toned
 
 if TYPE_CHECKING:
-    from signet.v1.providers_pb2 import Provider
+    from signet.v1.providers_pb2 import CheckProviderResponse, Provider
 
 _KEY_BYTES = 8_192
 
@@ -61,7 +61,7 @@ def add(
             input_price_microusd_per_million=_micro(input_price),
             output_price_microusd_per_million=_micro(output_price),
         )
-    emit(call, made, lambda: f"{made.name} is there{'' if made.has_key else ', without a key'}")
+    emit(call, made, lambda made: f"{made.name} is there{'' if made.has_key else ', without a key'}")
     call.say(f"see what it serves: signet provider check {ident(made.name)}")
 
 
@@ -84,7 +84,7 @@ def show(call: Call, *, name: str) -> None:
 
     with call.signet() as signet:
         found = signet.providers.get(name)
-    emit(call, found, lambda: _page(found))
+    emit(call, found, _page)
 
 
 @provider.command("check")
@@ -99,7 +99,7 @@ def check(call: Call, *, name: str) -> None:
     with call.signet() as signet:
         answer = signet.providers.check(name)
     found = answer.provider
-    emit(call, answer, lambda: _checked(found, answer.duration_micros), name=found.name)
+    emit(call, answer, _checked, name=found.name)
     if word(found, "state") == "UNAVAILABLE":
         sys.exit(codes.UNAVAILABLE)
 
@@ -117,7 +117,7 @@ def remove(call: Call, *, name: str, yes: bool) -> None:
         found = signet.providers.get(name)
         confirm(f"remove {found.name} and its key", yes=yes)
         signet.providers.delete(found.name)
-    emit(call, found, lambda: f"{found.name} is removed")
+    emit(call, found, lambda found: f"{found.name} is removed")
 
 
 def _key(*, key_stdin: bool, key_env: str | None, key_file: str | None) -> str:
@@ -196,9 +196,10 @@ def _page(found: "Provider") -> str:
     )
 
 
-def _checked(found: "Provider", micros: int) -> str:
+def _checked(answer: "CheckProviderResponse") -> str:
     from signet.cli.form import word
 
+    found, micros = answer.provider, answer.duration_micros
     state = word(found, "state")
     if state == "UNAVAILABLE":
         return f"{toned(state)}: {found.state_detail or 'it did not answer'}"

@@ -77,6 +77,7 @@ def show(call: Call, *, name: str, full: bool) -> None:
 
     With -o json: the run's fields, and `record` with its digest, model exchanges and tool calls.
     """
+    from signet.cli.clean import cleaned
     from signet.cli.output import emit
     from signet.cli.resolve import run_name
     from signet.cli.shape import run_shape
@@ -84,7 +85,7 @@ def show(call: Call, *, name: str, full: bool) -> None:
 
     with call.signet() as signet:
         record = signet.runs.record(run_name(signet, name))
-    emit(call, record.run, lambda: page(record, full=full), shape=run_shape(record.run, record))
+    emit(call, record.run, lambda _: page(cleaned(record), full=full), shape=run_shape(record.run, record))
 
 
 @runs.command("watch")
@@ -112,7 +113,7 @@ def cancel(call: Call, *, name: str) -> None:
         found = signet.runs.cancel(run_name(signet, name))
     state = word(found, "state")
     said = "is asked to stop" if state in _ACTIVE else f"is over already: {state.lower()}"
-    emit(call, found, lambda: f"{found.name} {said}")
+    emit(call, found, lambda found: f"{found.name} {said}")
 
 
 @runs.command("record")

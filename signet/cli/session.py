@@ -40,13 +40,14 @@ def list_(call: Call, *, agent: str, limit: int, page_token: str) -> None:
 @click.pass_obj
 def show(call: Call, *, name: str) -> None:
     """Show one session and its newest runs."""
+    from signet.cli.clean import cleaned
     from signet.cli.output import emit
     from signet.cli.resolve import session_name
 
     with call.signet() as signet:
         found = signet.sessions.get(session_name(signet, name))
         runs = signet.runs.list(session=found.name, page_size=_RUNS).page().runs if call.output == "table" else ()
-    emit(call, found, lambda: _page(found, list(runs)))
+    emit(call, found, lambda found: _page(found, [cleaned(run) for run in runs]))
 
 
 @session.command("rename")
@@ -60,7 +61,7 @@ def rename(call: Call, *, name: str, title: str) -> None:
 
     with call.signet() as signet:
         found = signet.sessions.rename(session_name(signet, name), title)
-    emit(call, found, lambda: f"{short(found.name)} is now “{found.title}”")
+    emit(call, found, lambda found: f"{short(found.name)} is now “{found.title}”")
 
 
 @session.command("delete")
@@ -77,7 +78,7 @@ def delete(call: Call, *, name: str, yes: bool) -> None:
         found = signet.sessions.get(session_name(signet, name))
         confirm(f"delete the session “{found.title}”? Its runs and records stay", yes=yes)
         signet.sessions.delete(found.name)
-    emit(call, found, lambda: f"“{found.title}” is deleted")
+    emit(call, found, lambda found: f"“{found.title}” is deleted")
 
 
 def _table(sessions: "list[Session]") -> str:

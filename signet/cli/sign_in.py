@@ -20,7 +20,7 @@ def sign_in(call: Call, *, url: str | None) -> None:
         made = signet.tokens.create_sign_in_code()
         link = f"{(url or _pages(call)).rstrip('/')}/sign-in?code={quote(made.code)}"
     shape = {"link": link, "code": made.code, "expire_time": made.expire_time.ToJsonString()}
-    emit(call, made, lambda: link, name=link, shape=shape)
+    emit(call, made, lambda _: link, name=link, shape=shape)
     until = made.expire_time.ToDatetime(UTC).astimezone().strftime("%H:%M:%S")
     call.say(f"open it in a browser before {until}; it works once")
 

@@ -58,7 +58,7 @@ def show(call: Call, *, name: str) -> None:
 
     with call.signet() as signet:
         found = signet.souls.get(name)
-    emit(call, found, lambda: _page(found))
+    emit(call, found, _page)
 
 
 @soul.command("new")

@@ -47,7 +47,7 @@ def create(call: Call, *, title: str, scope: str, expires: timedelta | None) -> 
     with call.signet() as signet:
         until = datetime.now(UTC) + expires if expires else None
         made = signet.tokens.create(title, scope=scope, expires=until)
-    emit(call, made, lambda: made.secret, name=made.secret)
+    emit(call, made, lambda made: made.secret, name=made.secret)
     call.say(f"{made.token.name} for “{title}”: keep the secret above, it is not shown again")
 
 
@@ -70,7 +70,7 @@ def revoke(call: Call, *, name: str) -> None:
 
     with call.signet() as signet:
         gone = signet.tokens.revoke(name)
-    emit(call, gone, lambda: f"{gone.name} is revoked")
+    emit(call, gone, lambda gone: f"{gone.name} is revoked")
 
 
 def _table(tokens: "list[Token]") -> str:

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
-from google.protobuf.timestamp_pb2 import Timestamp
+
+if TYPE_CHECKING:
+    from google.protobuf.timestamp_pb2 import Timestamp
 
 _SHORT = 13  # of a UUIDv7 these are its millisecond: enough to tell a person's runs apart
 
@@ -67,12 +70,12 @@ def seconds(micros: float) -> str:
     return f"{micros // _HOUR:.0f} h {micros % _HOUR // _MINUTE:.0f} min"
 
 
-def between(start: Timestamp, end: Timestamp) -> float:
+def between(start: "Timestamp", end: "Timestamp") -> float:
     """Give the microseconds from one time to another."""
     return (end.ToNanoseconds() - start.ToNanoseconds()) / 1e3
 
 
-def ago(moment: Timestamp, now: datetime | None = None) -> str:
+def ago(moment: "Timestamp", now: datetime | None = None) -> str:
     """Give how long ago it was: `now`, `5 s ago`, `3 min ago`, `4 h ago`, `2 d ago`; `-` where it never was."""
     if not moment.ToNanoseconds():
         return "-"
@@ -83,7 +86,7 @@ def ago(moment: Timestamp, now: datetime | None = None) -> str:
     return "-"
 
 
-def local(moment: Timestamp) -> str:
+def local(moment: "Timestamp") -> str:
     """Give a time by this machine's clock: `2026-11-21 14:03:22`; `-` where it never was."""
     if not moment.ToNanoseconds():
         return "-"

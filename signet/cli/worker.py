@@ -45,7 +45,7 @@ def show(call: Call, *, name: str) -> None:
 
     with call.signet() as signet:
         found = signet.workers.get(name)
-    emit(call, found, lambda: _page(found))
+    emit(call, found, _page)
 
 
 @worker.command("drain")
@@ -58,7 +58,7 @@ def drain(call: Call, *, name: str) -> None:
     with call.signet() as signet:
         found = signet.workers.drain(name)
     runs = "run" if found.active_runs == 1 else "runs"
-    emit(call, found, lambda: f"{found.name} drains: {found.active_runs} {runs} to finish")
+    emit(call, found, lambda found: f"{found.name} drains: {found.active_runs} {runs} to finish")
     call.say(f"to give it work again: signet worker undrain {ident(found.name)}")
 
 
@@ -71,7 +71,7 @@ def undrain(call: Call, *, name: str) -> None:
 
     with call.signet() as signet:
         found = signet.workers.undrain(name)
-    emit(call, found, lambda: f"{found.name} takes work again")
+    emit(call, found, lambda found: f"{found.name} takes work again")
 
 
 def _table(workers: "list[Worker]") -> str:

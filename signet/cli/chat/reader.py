@@ -35,7 +35,7 @@ class Prompt:
     def __init__(self, folder: Path, words: Iterable[str]) -> None:
         history: History = FileHistory(str(folder / "chat_history")) if folder.is_dir() else InMemoryHistory()
         self._session: PromptSession[str] = PromptSession(
-            FormattedText([("bold ansicyan", "❯ ")]),
+            FormattedText([("bold ansicyan", "▸ ")]),
             multiline=True,
             prompt_continuation=FormattedText([("ansicyan", "· ")]),
             history=history,

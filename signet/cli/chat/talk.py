@@ -11,6 +11,7 @@ import click
 from signet.cli import codes
 from signet.cli.call import Call
 from signet.cli.chat.reader import Left, Lines, Prompt, Reader
+from signet.cli.clean import cleaned
 from signet.cli.failure import Failure
 from signet.cli.model import described
 from signet.cli.resolve import session_name_async
@@ -142,9 +143,8 @@ class Talk:
 
     async def _sessions(self, argument: str) -> None:
         if not argument:
-            self._listed = list(
-                (await self._signet.sessions.list(agent=self._agent, page_size=_LISTED).page()).sessions
-            )
+            page = await self._signet.sessions.list(agent=self._agent, page_size=_LISTED).page()
+            self._listed = [cleaned(session) for session in page.sessions]
             self._call.say(_laid_out(self._listed, self._session))
             return
         if argument.isdecimal() and 1 <= int(argument) <= len(self._listed):
@@ -158,8 +158,8 @@ class Talk:
         """Show where the conversation stood."""
         runs = (await self._signet.runs.list(session=self._session, page_size=1).page()).runs
         self._call.say(dim(f"going on with {ident(self._session)}"))
-        for run in runs:
-            self._call.say(f"{click.style('❯', fg='cyan')} {cut(run.input)}")
+        for run in map(cleaned, runs):
+            self._call.say(f"{click.style('▸', fg='cyan')} {cut(run.input)}")
             self._call.say(cut(run.output, 600))
 
     async def _show(self) -> None:
@@ -168,7 +168,8 @@ class Talk:
         if not self._last_run:
             self._call.say(dim("nothing was said yet"))
             return
-        click.echo(page(await self._signet.runs.record(self._last_run), full=False), color=self._call.color)
+        record = cleaned(await self._signet.runs.record(self._last_run))
+        click.echo(page(record, full=False), color=self._call.color)
 
     async def _greet(self, model: str) -> None:
         try:
@@ -176,7 +177,9 @@ class Talk:
         except SignetError:
             found = None  # the turn will say what is wrong with it
         head = f"{click.style(ident(self._agent), bold=True)} · {described(model, found)}"
-        self._call.say(f"{head}\n{dim(f'{_KEYS} · /help')}")
+        self._call.say(head)
+        if sys.stdin.isatty():
+            self._call.say(dim(f"{_KEYS} · /help"))
         if found is not None and found.profile.demonstration:
             note = "Its answers come from a demonstration model, too small for real work. To connect a real one:"
             self._call.say(click.style(f"! {note} signet provider add --help", fg="yellow"))

@@ -13,7 +13,7 @@ def settled(text: str) -> int:
     lines = text.splitlines(keepends=True)
     for line in lines:
         bare = line.strip()
-        if blank and not fence and bare and not _goes_on(line):
+        if blank and not fence and bare and _decided(line) and not _goes_on(line):
             end = position
         if fence:
             fence = "" if bare.startswith(fence) and not bare.strip(fence[0]) else fence
@@ -22,6 +22,11 @@ def settled(text: str) -> int:
         blank = not bare and not fence
         position += len(line)
     return end
+
+
+def _decided(line: str) -> bool:
+    """Tell whether what a line begins is known though it may still grow: `1` may become `1. item`."""
+    return line.endswith("\n") or line[0].isalpha()
 
 
 def _goes_on(line: str) -> bool:

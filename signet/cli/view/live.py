@@ -15,6 +15,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from signet.cli.call import Call
+from signet.cli.clean import cleaned
 from signet.cli.view.blocks import settled
 from signet.cli.view.echo import Echo
 from signet.cli.view.phrases import arguments, ended, noted
@@ -54,6 +55,7 @@ class Live:
 
     def show(self, event: RunEvent) -> None:
         """Show one event."""
+        event = cleaned(event)
         kind = event.WhichOneof("kind") or ""
         show = {
             "text": self._on_text,
@@ -167,7 +169,7 @@ def _heading(tool: _Tool, state: Text) -> Text:
 
 def _tail(output: str) -> RenderableType:
     """Give the last lines of a tool's output, and how many stand before them."""
-    lines = Text.from_ansi(output).plain.strip("\n").splitlines()
+    lines = output.strip("\n").splitlines()
     hidden = len(lines) - _TAIL_LINES
     if hidden > 0:
         lines = [f"… {hidden} lines before", *lines[-_TAIL_LINES:]]

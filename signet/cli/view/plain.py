@@ -5,6 +5,7 @@ import sys
 import click
 
 from signet.cli.call import Call
+from signet.cli.clean import cleaned
 from signet.cli.view.phrases import ended, noted, tool_ended, tool_started
 from signet.v1.events_pb2 import RunEvent
 
@@ -19,15 +20,17 @@ class Plain:
         self._call = call
         self._streaming = streaming and answer
         self._answer = answer
+        self._verbatim = not sys.stdout.isatty()  # a pipe gets what the agent wrote, a terminal what is safe for it
         self._talking = answer or sys.stderr.isatty()  # a program that asked for JSON is told nothing else
         self._tools: dict[str, str] = {}
         self._open_line = False
 
     def show(self, event: RunEvent) -> None:
         """Show one event."""
+        raw, event = event, cleaned(event)
         kind = event.WhichOneof("kind")
         if kind == "text":
-            self._write(event.text.text)
+            self._write((raw if self._verbatim else event).text.text)
         elif kind == "tool_call_started":
             self._tools[event.tool_call_started.id] = event.tool_call_started.tool
             self._tell(tool_started(event.tool_call_started))
@@ -36,11 +39,11 @@ class Plain:
         elif kind in {"notice", "attempt_lost", "cancel_requested"}:
             self._tell(noted(event))
         elif kind == "finished":
-            self._finish(event)
+            self._finish(raw if self._verbatim else event, event)
 
-    def _finish(self, event: RunEvent) -> None:
-        if self._answer and not self._streaming and event.finished.output:
-            click.echo(event.finished.output)
+    def _finish(self, answer: RunEvent, event: RunEvent) -> None:
+        if self._answer and not self._streaming and answer.finished.output:
+            click.echo(answer.finished.output)
         self._tell(ended(event))
 
     def _write(self, text: str) -> None:
