@@ -3,34 +3,26 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from router.attempt import Bounds
-from router.authorise import Authoriser, Callers, permit
-from router.broker import Broker
-from router.control import asking
-from router.door import Door
+from router.embedded.child import Child
 from router.embedded.plan import Plan
-from router.fleet import Fleet
-from router.listen import listening
 from router.model import Spec
 from router.options import RouterOptions
 from router.price import FREE
-from router.providers.contract import Parts
-from router.services.models import Models
-from router.services.providers import Providers, url_trouble
-from router.services.usage import Usages
-from router.store.database import open_database
-from router.store.ledger import Ledger
-from router.store.providers import ProviderStore
-from router.upstream import HttpxWire
-from router.vault import Vault
 from signet.kit import log as logs
-from signet.kit import rpc
 from signet.kit.home import Home
 from signet.kit.lifecycle import StartError, notify
-from signet.v1 import models_pb2, models_pb2_grpc, providers_pb2, providers_pb2_grpc, usage_pb2, usage_pb2_grpc
+
+if TYPE_CHECKING:
+    from router.fleet import Fleet
+    from router.store.ledger import Ledger
+    from signet.kit.rpc import Service
+
+NEWER_SCHEMA = 6
+"""Exit code for a database that a newer Signet wrote."""
 
 _GRACE_SECONDS = 3
 
@@ -39,32 +31,72 @@ _GRACE_SECONDS = 3
 class App:
     """What serves: for tests that look behind the door."""
 
-    fleet: Fleet
-    ledger: Ledger
+    fleet: "Fleet"
+    ledger: "Ledger"
     grpc_port: int
     door_port: int
 
 
+async def run(home: Home, options: RouterOptions, stop: asyncio.Event) -> int:
+    """Serve until told to stop; gives the exit code."""
+    async with AsyncExitStack() as stack:
+        # The weights take longest to load, so their process is started before the rest is even imported.
+        child = await stack.enter_async_context(_watched(home, options)) if options.embedded else None
+        from router.store.database import NewerSchema
+
+        try:
+            await stack.enter_async_context(serving(home, options, os.environ, child))
+        except NewerSchema as error:
+            return _refuse(str(error))
+        logs.get("router").info("ready")
+        notify("READY=1", "models can be asked")
+        await stop.wait()
+    return 0
+
+
 @asynccontextmanager
-async def serving(home: Home, options: RouterOptions, environment: Mapping[str, str]) -> AsyncIterator[App]:
+async def serving(
+    home: Home, options: RouterOptions, environment: Mapping[str, str], child: Child | None
+) -> AsyncIterator[App]:
     """Serve the door and the services until the context is left. Raises StartError, HomeError."""
+    from router.attempt import Bounds
+    from router.authorise import Authoriser, Callers, permit
+    from router.broker import Broker
+    from router.control import asking
+    from router.door import Door
+    from router.fleet import Fleet
+    from router.listen import listening
+    from router.providers.contract import Parts
+    from router.store.database import Writer, open_database
+    from router.store.ledger import Ledger
+    from router.store.providers import ProviderStore
+    from router.upstream import HttpxWire
+    from router.vault import Vault
+    from signet.kit import rpc
+
     log = logs.get("router")
-    engine = open_database(home.router / "router.db")
-    ledger = Ledger(engine)
+    path = home.router / "router.db"
+    engine = open_database(path)
+    writer = Writer(path)
+    ledger = Ledger(engine, writer)
     wire = HttpxWire(connect_seconds=options.connect_seconds, connections=options.concurrency * 2)
-    parts = Parts(wire, options, _plan(home, options), log)
     model = environment.get("OPENAI_MODEL", "")
-    fleet = Fleet(ProviderStore(engine), Vault(home.key("vault.key")), parts, f"openai/{model}" if model else "")
-    writing = asyncio.create_task(ledger.run())
+    fleet = Fleet(
+        ProviderStore(engine),
+        Vault(home.key("vault.key")),
+        Parts(wire, options, child, log),
+        f"openai/{model}" if model else "",
+    )
     control = rpc.channel(home.target("control.sock"))
     callers = Callers(asking(control))
+    authoriser = Authoriser(home.key("run.key"), callers)
+    broker = Broker(fleet, wire, ledger, Bounds(options.deadlines, options.answer_bytes))
+    door = Door(authoriser, broker, log, body_bytes=options.body_bytes, idle_seconds=options.idle_seconds)
+    tcp = f"127.0.0.1:{options.grpc_port}" if options.grpc_port else None
+    guard = rpc.Guard(log, callers.authenticate, permit)
+    writing = asyncio.create_task(ledger.run())
     try:
         await fleet.start(_given(options, environment))
-        authoriser = Authoriser(home.key("run.key"), callers)
-        broker = Broker(fleet, wire, ledger, Bounds(options.deadlines, options.answer_bytes))
-        door = Door(authoriser, broker, log, body_bytes=options.body_bytes, idle_seconds=options.idle_seconds)
-        tcp = f"127.0.0.1:{options.grpc_port}" if options.grpc_port else None
-        guard = rpc.Guard(log, callers.authenticate, permit)
         async with (
             rpc.serving(_services(fleet, ledger), unix=home.socket("router.sock"), tcp=tcp, guard=guard) as grpc_port,
             listening(
@@ -80,33 +112,49 @@ async def serving(home: Home, options: RouterOptions, environment: Mapping[str, 
         await fleet.aclose()
         await ledger.finish()
         await asyncio.wait([writing])
+        writer.close()
         await wire.aclose()
         await control.close()
         await engine.dispose()
 
 
-async def run(home: Home, options: RouterOptions, stop: asyncio.Event) -> int:
-    """Serve until told to stop."""
-    async with serving(home, options, os.environ):
-        logs.get("router").info("ready")
-        notify("READY=1", "models can be asked")
-        await stop.wait()
-    return 0
+def _refuse(message: str) -> int:
+    logs.get("router").error("start_failed", message=message)
+    notify("ERRNO=1", message)
+    return NEWER_SCHEMA
 
 
-def _services(fleet: Fleet, ledger: Ledger) -> list[rpc.Service]:
+@asynccontextmanager
+async def _watched(home: Home, options: RouterOptions) -> AsyncIterator[Child]:
+    child = Child(_plan(home, options), logs.get("router"))
+    watching = asyncio.create_task(child.run())
+    try:
+        await child.launched()
+        yield child
+    finally:
+        watching.cancel()
+        await asyncio.wait([watching])
+
+
+def _services(fleet: "Fleet", ledger: "Ledger") -> list["Service"]:
+    from router.services.models import Models
+    from router.services.providers import Providers
+    from router.services.usage import Usages
+    from signet.kit.rpc import Service
+    from signet.v1 import models_pb2, models_pb2_grpc, providers_pb2, providers_pb2_grpc, usage_pb2, usage_pb2_grpc
+
     return [
-        rpc.Service(
+        Service(
             models_pb2.DESCRIPTOR.services_by_name["ModelService"],
             models_pb2_grpc.add_ModelServiceServicer_to_server,
             Models(fleet),
         ),
-        rpc.Service(
+        Service(
             providers_pb2.DESCRIPTOR.services_by_name["ProviderService"],
             providers_pb2_grpc.add_ProviderServiceServicer_to_server,
             Providers(fleet),
         ),
-        rpc.Service(
+        Service(
             usage_pb2.DESCRIPTOR.services_by_name["UsageService"],
             usage_pb2_grpc.add_UsageServiceServicer_to_server,
             Usages(ledger),
@@ -116,6 +164,8 @@ def _services(fleet: Fleet, ledger: Ledger) -> list[rpc.Service]:
 
 def _given(options: RouterOptions, environment: Mapping[str, str]) -> list[Spec]:
     """Give the providers that nobody has to add: the embedded one, and the environment's."""
+    from router.services.providers import url_trouble
+
     specs = [Spec(id="embedded", kind="EMBEDDED", origin="built-in", price=FREE)] if options.embedded else []
     if url := environment.get("OPENAI_BASE_URL", ""):
         if trouble := url_trouble(url):

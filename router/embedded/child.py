@@ -34,6 +34,12 @@ class Child:
         self._changed = asyncio.Condition()
         self._process: asyncio.subprocess.Process | None = None
         self._again = asyncio.Event()
+        self._launched = asyncio.Event()
+
+    @property
+    def plan(self) -> Plan:
+        """What it serves, and where."""
+        return self._plan
 
     @property
     def pid(self) -> int | None:
@@ -57,6 +63,10 @@ class Child:
             pass
         return self._health[part]
 
+    async def launched(self) -> None:
+        """Wait until its process was started once, so that it loads while others do something else."""
+        await self._launched.wait()
+
     def mend(self) -> None:
         """Start anew if a part is UNAVAILABLE: somebody may have mended its cause."""
         if any(health.state is State.UNAVAILABLE for health in self._health.values()):
@@ -76,6 +86,7 @@ class Child:
             except (OSError, ValueError, TypeError) as error:  # no process to be had, or no report of ours
                 self._log.error("embedded_failed", kind=type(error).__name__)
                 code = 1
+            self._launched.set()  # or could not be, which must hold up nobody
             if time.monotonic() - began > _STEADY_SECONDS:
                 retry = _FIRST_RETRY_SECONDS
             self._log.warning("embedded_ended", code=code, retry_seconds=retry)
@@ -100,6 +111,7 @@ class Child:
             if process.stdin is None or process.stdout is None:
                 raise RuntimeError("a child that was given pipes has none")
             process.stdin.write(self._plan.line())
+            self._launched.set()
             await self._listen(process.stdout)
             return await process.wait()
         finally:

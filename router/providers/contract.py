@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from router.ask import Ask
-from router.embedded.plan import Plan
+from router.embedded.child import Child
 from router.gate import Gate
 from router.model import Health, Model, Spec
 from router.options import RouterOptions
@@ -56,7 +56,7 @@ class Parts:
 
     wire: Wire
     options: RouterOptions
-    plan: Plan
+    child: Child | None
     log: Log
 
 

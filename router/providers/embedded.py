@@ -1,9 +1,6 @@
 """The embedded models: a child process of the router behind two unix sockets."""
 
-import asyncio
-
 from router.ask import CHAT, Ask
-from router.embedded.child import Child
 from router.gate import Gate
 from router.model import Health, Model, Profile, Spec, State, digest
 from router.providers.contract import Parts
@@ -25,21 +22,22 @@ class Embedded:
     def __init__(self, spec: Spec, parts: Parts) -> None:
         self._spec = spec
         self._options = parts.options
-        self._log = parts.log
-        self._child = Child(parts.plan, parts.log)
-        self._models = {parts.plan.name: "chat", E5: "embeddings"}
+        if parts.child is None:
+            raise ValueError("the embedded provider needs its child")
+        self._child = parts.child
+        plan = self._child.plan
+        self._models = {plan.name: "chat", E5: "embeddings"}
         queue = parts.options.queue
         self._targets = {
             "chat": (
-                Target(_BASE_URL, socket=parts.plan.chat_socket),
-                Gate("the embedded chat model", concurrency=parts.plan.slots, queue=queue),
+                Target(_BASE_URL, socket=plan.chat_socket),
+                Gate("the embedded chat model", concurrency=plan.slots, queue=queue),
             ),
             "embeddings": (
-                Target(_BASE_URL, socket=parts.plan.embeddings_socket),
+                Target(_BASE_URL, socket=plan.embeddings_socket),
                 Gate("the embedded embedding model", concurrency=_EMBEDDING_CALLS, queue=queue),
             ),
         }
-        self._task: asyncio.Task[None] | None = None
 
     @property
     def spec(self) -> Spec:
@@ -70,8 +68,7 @@ class Embedded:
         return Model(name, self._spec.id, upstream, profile, identity, self._child.health(part))
 
     async def start(self) -> None:
-        """Start the child and watch over it."""
-        self._task = asyncio.create_task(self._child.run())
+        """Do nothing: the child was started before all else, for it takes longest."""
 
     async def check(self) -> Health:
         """Say how it is; where a part is unavailable, try again first."""
@@ -97,10 +94,7 @@ class Embedded:
         """Learn nothing from calls: the child's own reports say how it is."""
 
     async def aclose(self) -> None:
-        """End the child."""
-        if self._task:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        """Do nothing: the child ends with the router."""
 
     def _chat_profile(self) -> Profile:
         options = self._options

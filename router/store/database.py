@@ -1,6 +1,7 @@
 """The router's database: one SQLite file, brought up to date when it is opened."""
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -41,6 +42,29 @@ def open_database(path: Path) -> AsyncEngine:
 def reading(engine: AsyncEngine) -> AsyncEngine:
     """Give the same database for reading: it takes no lock and sees what was committed."""
     return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+class Writer:
+    """One connection for rows that come often, used from one thread: no pool, no session, one commit for many rows."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
+        _connected(self._connection, None)
+
+    def commit(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        """Run a statement for each row, all or none; on disk when this returns. Raises sqlite3.Error."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._connection.executemany(statement, rows)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
 
 
 def _connected(connection: sqlite3.Connection, _: object) -> None:

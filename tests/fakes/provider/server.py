@@ -62,7 +62,7 @@ class FakeProvider:
     socket: Path | None = None
     port: int = 0
     answer: Answerer = converse
-    context_words: int = 100_000
+    context_words: int = 10_000_000
     lists_models: bool = True
     asked: list[Asked] = field(default_factory=list)
     replies: deque[Reply] = field(default_factory=deque)

@@ -104,7 +104,7 @@ async def rig(
     transport = httpx.AsyncHTTPTransport(uds=str(home.socket("door.sock")))
     async with (
         fake_tokens.serving(home.socket("control.sock"), tokens),
-        serving(home, chosen, environment or {}) as app,
+        serving(home, chosen, environment or {}, None) as app,
         httpx.AsyncClient(transport=transport, base_url="http://door", timeout=60) as door,
         rpc.channel(home.target("router.sock"), OPERATOR) as channel,
     ):
