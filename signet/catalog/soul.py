@@ -20,6 +20,8 @@ MAX_BYTES = 64 * 1024
 _KEYS = ("title", "description", "category", "version", "toolsets")
 _LISTS = ("enforced", "default_enabled", "optional", "forbidden")
 _TITLE_LETTERS = 200
+_NAME_LETTERS = 64
+_MAX_DEPTH = 16
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -98,6 +100,10 @@ def _file(path: Path, problems: list[str]) -> str:
 
 def _mapping(manifest: str, file: str, problems: list[str]) -> dict[str, Any]:
     try:
+        deep = _deep(manifest)
+        if deep:
+            problems.append(f"{file}:{deep}: is nested deeper than {_MAX_DEPTH} levels")
+            return {}
         root = yaml.compose(manifest, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -119,13 +125,26 @@ def _mapping(manifest: str, file: str, problems: list[str]) -> dict[str, Any]:
     return found
 
 
+def _deep(manifest: str) -> int:
+    """Give the line that is nested too deep, 0 where none is: composing recurses in C and would end the process."""
+    depth = 0
+    for event in yaml.parse(manifest, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _MAX_DEPTH:
+            return int(event.start_mark.line) + 1 if event.start_mark else 1
+    return 0
+
+
 def _pairs(root: Any, file: str, problems: list[str]) -> list[tuple[str, int, Any]]:
     if root is None:
         return []
     if not isinstance(root, yaml.MappingNode):
         problems.append(f"{file}:{_line(root)}: must be a mapping of {', '.join(_KEYS)}")
         return []
-    return [(str(key.value), _line(key), node) for key, node in root.value]
+    return [(_name(key), _line(key), node) for key, node in root.value]
 
 
 def _text(key: str, node: Any, file: str, problems: list[str]) -> str:
@@ -143,23 +162,36 @@ def _policy(root: Any, file: str, problems: list[str]) -> Policy:
         problems.append(f"{file}:{_line(root)}: toolsets must be a mapping of {', '.join(_LISTS)}")
         return Policy()
     for key, line, node in _pairs(root, file, problems):
-        if key not in _LISTS:
+        if key in said:
+            problems.append(f"{file}:{line}: toolsets.{key} is said twice")
+        elif key not in _LISTS:
             problems.append(f"{file}:{line}: toolsets.{key} is no list of a soul.{_near(key, _LISTS)}")
         elif not isinstance(node, yaml.SequenceNode):
             problems.append(f"{file}:{line}: toolsets.{key} must be a list of toolsets")
         else:
-            said[key] = tuple(_toolset(item, key, first, file, problems) for item in node.value)
+            names = [_toolset(item, key, first, file, problems) for item in node.value]
+            problems.extend(
+                f"{file}:{_line(item)}: {name} is said twice"
+                for place, (item, name) in enumerate(zip(node.value, names, strict=True))
+                if name in names[:place]
+            )
+            said[key] = tuple(names)
     return Policy(**said)
 
 
 def _toolset(node: Any, key: str, first: dict[str, str], file: str, problems: list[str]) -> str:
-    name, known = str(node.value), [toolset.name for toolset in TOOLSETS]
+    name, known = _name(node), [toolset.name for toolset in TOOLSETS]
     if name not in known:
         problems.append(f"{file}:{_line(node)}: there is no toolset {name!r}.{_near(name, known)}")
     before = first.setdefault(name, key)
     if before != key and {before, key} != {"default_enabled", "optional"}:
         problems.append(f"{file}:{_line(node)}: {name} is {key} here and {before} above; choose one")
     return name
+
+
+def _name(node: Any) -> str:
+    """Give a node's text, shortened; a list's is never spelled out, as aliases can make it endless."""
+    return str(node.value)[:_NAME_LETTERS] if isinstance(node, yaml.ScalarNode) else "a list or mapping"
 
 
 def _line(node: Any) -> int:
