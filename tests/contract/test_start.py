@@ -3,8 +3,13 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.contract.closure import installed
 
 _GRPC = {"google", "grpc", "grpc_health", "grpc_reflection", "grpc_status", "grpc_tools", "typing_extensions"}
 """Of these, grpc looks for grpc_tools by itself; only tests install it."""
@@ -40,9 +45,23 @@ print(json.dumps(sorted(name for name in tops if not name.startswith("_") and na
 """
 
 
+def imported(modules: list[str]) -> set[str]:
+    """Import these in a fresh interpreter, and give the packages of others that it holds then."""
+    done = subprocess.run([sys.executable, "-c", _LIST, *modules], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout))
+
+
 @pytest.mark.parametrize("process", sorted(MAY_IMPORT))
 def test_a_process_starts_with_nothing_but_what_is_written(process: str) -> None:
     modules, allowed = MAY_IMPORT[process]
-    done = subprocess.run([sys.executable, "-c", _LIST, *modules], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert set(json.loads(done.stdout)) <= allowed
+    assert imported(modules) <= allowed
+
+
+@pytest.mark.parametrize("process", sorted(MAY_IMPORT))
+def test_a_process_needs_nothing_that_only_the_tests_install(process: str) -> None:
+    """What happens to be there for the tests is missing after `make up`."""
+    owners = packages_distributions()
+    found = imported(MAY_IMPORT[process][0]) - {"grpc_tools", "sniffio"}  # which grpc and anyio look for by themselves
+    needed = {canonicalize_name(owner) for package in found for owner in owners.get(package, ())[:1]}
+    assert needed <= installed(Requirement("signet[embedded]"), set())
