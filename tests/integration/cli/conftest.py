@@ -1,0 +1,72 @@
+"""The CLI as a stranger runs it: a program, against a fleet that is really served."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from signet.kit.home import Home
+from tests.fakes.hosted import Hosted
+
+ROOT = Path(__file__).parents[3]
+SECONDS = 60
+
+
+def _heed_interrupts() -> None:
+    """Undo what a shell does to programs in the background: they would not hear Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@dataclass(frozen=True)
+class Cli:
+    """Runs `signet` on a data folder."""
+
+    data: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SIGNET_", "NO_COLOR"))}
+        return kept | {"SIGNET_DATA": str(self.data), "TERM": "xterm-256color"} | self.env
+
+    def argv(self, *args: str | bytes) -> list[str | bytes]:
+        return [sys.executable, "-m", "signet.cli", *args]
+
+    def run(self, *args: str | bytes, stdin: bytes | None = None) -> "subprocess.CompletedProcess[str]":
+        done = subprocess.run(
+            self.argv(*args),
+            input=stdin or b"",
+            capture_output=True,
+            cwd=ROOT,
+            env=self.environment,
+            timeout=SECONDS,
+            check=False,
+        )
+        return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def start(self, *args: str | bytes) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            self.argv(*args),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+            env=self.environment,
+            preexec_fn=_heed_interrupts,  # noqa: PLW1509 - this process runs no thread that holds a lock of signal's
+        )
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Hosted]:
+    with Hosted(Home(tmp_path / "data")) as hosted:
+        yield hosted
+
+
+@pytest.fixture
+def cli(fleet: Hosted) -> Cli:
+    return Cli(fleet.home.root)
