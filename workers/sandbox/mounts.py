@@ -6,9 +6,11 @@ crash.
 """
 
 import os
+import stat
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -75,7 +77,7 @@ def build(spec: Spec, runtime: Sequence[Path]) -> None:
         _attach(tree)
     for name, text in _FILES.items():
         Path(name).write_text(text)
-    for name, target in {**_LINKS, **_merged_links()}.items():
+    for name, target in {**_LINKS, **host_view()[2]}.items():
         Path(name).symlink_to(target)
     linux.call("pivot_root", b".", b".")
     linux.call("umount2", b".", _DETACH)
@@ -83,14 +85,24 @@ def build(spec: Spec, runtime: Sequence[Path]) -> None:
     _set_attributes(_AT_FDCWD, b"/", 0, RDONLY | NOSUID | NODEV)
 
 
+@cache
+def host_view() -> tuple[tuple[Path, ...], tuple[Path, ...], dict[str, str]]:
+    """List what of this host is shown: folders and files read-only, devices, and the links of its root such as /bin.
+
+    Looked up once: the zygote does so, and what it forks finds the answer.
+    """
+    roots = [Path("/", name) for name in _MERGED]
+    folders = [Path("/usr"), *(path for path in roots if path.is_dir() and not path.is_symlink())]
+    files = [path for name in ETC if (path := Path("/etc", name)).exists()]
+    devices = [path for name in DEVICES if (path := Path("/dev", name)).exists()]
+    links = {path.name: str(path.readlink()) for path in roots if path.is_symlink()}
+    return (*folders, *files), tuple(devices), links
+
+
 def _open_trees(spec: Spec, runtime: Sequence[Path]) -> list[_Tree]:
-    shown = [Path("/usr"), *runtime, *spec.read_only]
-    shown += [path for name in _MERGED if (path := Path("/", name)).is_dir() and not path.is_symlink()]
-    shown += [path for name in ETC if (path := Path("/etc", name)).exists()]
-    trees = [_open_tree(path, str(path)[1:], RDONLY | NOSUID | NODEV) for path in shown]
-    trees += [
-        _open_tree(path, str(path)[1:], NOSUID | NOEXEC) for name in DEVICES if (path := Path("/dev", name)).exists()
-    ]
+    system, devices, _ = host_view()
+    trees = [_open_tree(path, str(path)[1:], RDONLY | NOSUID | NODEV) for path in (*system, *runtime, *spec.read_only)]
+    trees += [_open_tree(path, str(path)[1:], NOSUID | NOEXEC) for path in devices]
     return [*trees, _open_tree(spec.workspace, WORKSPACE[1:], NOSUID | NODEV)]
 
 
@@ -100,7 +112,7 @@ def _open_tree(source: Path, target: str, attributes: int) -> _Tree:
         _set_attributes(fd, b"", _AT_EMPTY_PATH | _AT_RECURSIVE, attributes)
     except OSError as error:
         raise OSError(error.errno, f"cannot show {source}: {os.strerror(error.errno or 0)}") from error
-    return _Tree(fd, target, source.is_dir())
+    return _Tree(fd, target, stat.S_ISDIR(os.fstat(fd).st_mode))
 
 
 def _attach(tree: _Tree) -> None:
@@ -108,7 +120,8 @@ def _attach(tree: _Tree) -> None:
     if tree.folder:
         target.mkdir(parents=True, exist_ok=True)
     else:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.parent.is_dir():
+            target.parent.mkdir(parents=True)
         target.touch()
     linux.call("move_mount", tree.fd, b"", _AT_FDCWD, os.fsencode(target), _MOVE_FROM_EMPTY_PATH)
     os.close(tree.fd)
@@ -124,11 +137,6 @@ def _fresh(spec: Spec) -> None:
 
 def _bounded(size: int) -> str:
     return f"size={size},nr_inodes={max(1024, (size >> 20) * _INODES_PER_MIB)},mode=1777"
-
-
-def _merged_links() -> dict[str, str]:
-    """/bin and the like, where the host has them as links into /usr."""
-    return {name: str(path.readlink()) for name in _MERGED if (path := Path("/", name)).is_symlink()}
 
 
 def _mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:

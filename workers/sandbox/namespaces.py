@@ -39,14 +39,19 @@ class Host:
     def here(cls) -> Self:
         """Look around in this process."""
         needed = 1 << _CAP_SYS_ADMIN | 1 << _CAP_SETUID
-        as_root = os.geteuid() == 0 and capabilities()["CapEff"] & needed == needed
+        as_root = os.geteuid() == 0 and capabilities(status())["CapEff"] & needed == needed
         return cls(os.geteuid(), os.getegid(), as_root, identities())
 
 
-def capabilities() -> dict[str, int]:
-    """Read the five capability sets of this process, as masks (CapInh, CapPrm, CapEff, CapBnd, CapAmb)."""
-    lines = (line.split(":") for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("Cap"))
-    return {name: int(mask, 16) for name, mask in lines}
+def status() -> dict[str, str]:
+    """Read what the kernel says of this process in /proc/self/status."""
+    pairs = (line.partition(":") for line in Path("/proc/self/status").read_text().splitlines())
+    return {name: value.strip() for name, _, value in pairs}
+
+
+def capabilities(of: Mapping[str, str]) -> dict[str, int]:
+    """Pick the five capability sets from `status`, as masks (CapInh, CapPrm, CapEff, CapBnd, CapAmb)."""
+    return {name: int(value, 16) for name, value in of.items() if name.startswith("Cap")}
 
 
 def identities() -> dict[str, str]:

@@ -5,6 +5,7 @@ import errno
 import socket
 import struct
 from collections.abc import Iterable
+from functools import cache
 from typing import Final
 
 from workers.sandbox import linux
@@ -48,6 +49,7 @@ _SOCK_PACKET: Final = 10
 _FILTER_MODE: Final = 2
 
 
+@cache
 def program(target: Machine) -> bytes:
     """Assemble the filter of a machine, as an array of struct sock_filter."""
     code = [*_load(_ARCH), *_unless_equal(target.audit, _KILL), *_load(_NUMBER)]

@@ -3,6 +3,7 @@
 import os
 import struct
 from dataclasses import dataclass
+from functools import cache
 
 from workers.sandbox.errors import SandboxUnavailable
 
@@ -110,6 +111,7 @@ X86_64 = Machine("x86_64", 0xC000003E, 0, x32=True)
 AARCH64 = Machine("aarch64", 0xC00000B7, 1, x32=False)
 
 
+@cache
 def machine() -> Machine:
     """Find the machine this process runs on; SandboxUnavailable on any other than the two."""
     name = os.uname().machine

@@ -18,10 +18,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from workers.sandbox import entry, linux, namespaces, wire
+from workers.sandbox import entry, linux, mounts, namespaces, seccomp, wire
 from workers.sandbox.enter import enter
 from workers.sandbox.errors import SandboxUnavailable
 from workers.sandbox.spec import Spec
+from workers.sandbox.syscalls import machine
 
 
 class Zygote:
@@ -127,6 +128,9 @@ def main(arguments: Sequence[str]) -> None:
             control, SandboxUnavailable(f"preload failed: {type(error).__name__}: {error}", layer="zygote").to_wire()
         )
         return
+    # Looked up and assembled once, for all.
+    mounts.host_view()
+    seccomp.program(machine())
     # What is here now stays: no collection may touch, and so copy, the pages that all forks share.
     gc.collect()
     gc.freeze()

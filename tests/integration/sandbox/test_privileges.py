@@ -44,6 +44,10 @@ def owner_of(pid: int) -> int:
     return Path("/proc", str(pid)).stat().st_uid
 
 
+def open_files(pid: int) -> list[str]:
+    return [str(path.readlink()) for path in Path("/proc", str(pid), "fd").iterdir()]
+
+
 async def test_processes_are_nobody_on_the_host(house: House) -> None:
     spec = house.spec()
     async with await house.launcher.open(spec) as sandbox:
@@ -106,6 +110,14 @@ async def test_a_setuid_program_gains_nothing(house: House) -> None:
         code, text = await run(sandbox, "cp /usr/bin/id me && chmod 6755 me && ./me -u; grep CapEff /proc/self/status")
     assert code == 0
     assert text.split() == ["1000", "CapEff:", "0000000000000000"]
+
+
+async def test_pid_one_holds_nothing_of_the_host_open(house: House) -> None:
+    async with await house.open(listeners={"inference": ("127.0.0.2", 80)}) as sandbox, await house.open():
+        if not house.launcher.as_root:  # nobody else can look, which is as good
+            return
+        held = sorted(open_files(sandbox.pid))
+    assert [name.partition(":")[0] for name in held] == ["/null"] * 3 + ["pipe"] * 2 + ["socket"]
 
 
 async def test_nothing_of_the_worker_comes_along(house: House) -> None:
