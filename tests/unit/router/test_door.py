@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from router.authorise import Callers
+from signet.kit.auth import Caller
+from signet.kit.errors import Unauthenticated
 from tests.fakes.provider import FakeProvider, Reply, ToolCall
 from tests.unit.router.rig import OPERATOR, VIEWER, WORKER, Rig, bearer, code, events, rig, said_usage
 
@@ -74,7 +77,27 @@ async def test_an_operators_token_is_asked_about_once_for_many_calls(running: Ri
     before = running.tokens.asked
     answers = await asyncio.gather(*(running.chat(token=VIEWER) for _ in range(20)))
     assert {answer.status_code for answer in answers} == {403}
+    await running.chat(token=VIEWER)
     assert running.tokens.asked == before + 1
+
+
+async def test_a_revoked_token_is_refused_after_five_seconds_at_the_latest() -> None:
+    now = 100.0
+    known = {"sgt_a": Caller("tokens/a", "OPERATOR")}
+
+    async def check(secret: str) -> Caller:
+        if secret not in known:
+            raise Unauthenticated("TOKEN_REVOKED", "the token was revoked")
+        return known[secret]
+
+    callers = Callers(check, clock=lambda: now)
+    await callers.authenticate("sgt_a")
+    known.clear()
+    now += 4.9
+    await callers.authenticate("sgt_a")
+    now += 0.2
+    with pytest.raises(Unauthenticated, match="revoked"):
+        await callers.authenticate("sgt_a")
 
 
 async def test_without_control_operators_are_refused_and_runs_go_on(tmp_path: Path, fake: FakeProvider) -> None:

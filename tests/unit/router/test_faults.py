@@ -28,6 +28,13 @@ async def running(tmp_path: Path, fake: FakeProvider) -> AsyncIterator[Rig]:
         yield started
 
 
+@pytest.fixture
+async def patient(tmp_path: Path, fake: FakeProvider) -> AsyncIterator[Rig]:
+    """Give a router whose own deadlines are minutes away, so that only the caller can end a call."""
+    async with rig(tmp_path / "home", fake) as started:
+        yield started
+
+
 async def works(running: Rig, fake: FakeProvider) -> None:
     """See that the next call is served as if nothing had been."""
     fake.queue(Reply("fine again"))
@@ -171,27 +178,27 @@ async def test_a_context_overflow_has_its_own_code(running: Rig, fake: FakeProvi
     assert code(await running.chat()) == (400, "context_length_exceeded")
 
 
-async def test_a_caller_that_leaves_hangs_up_the_provider_and_is_charged(running: Rig, fake: FakeProvider) -> None:
+async def test_a_caller_that_leaves_hangs_up_the_provider_and_is_charged(patient: Rig, fake: FakeProvider) -> None:
     fake.queue(Reply(fault=Fault.ENDLESS, delay_seconds=0.01))
     body = {"model": "fake/fake-small", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
-    headers = bearer(running.run_token("fake/fake-small", run="left"))
-    async with running.door.stream("POST", "/v1/chat/completions", json=body, headers=headers) as answer:
+    headers = bearer(patient.run_token("fake/fake-small", run="left"))
+    async with patient.door.stream("POST", "/v1/chat/completions", json=body, headers=headers) as answer:
         async for _ in answer.aiter_bytes():
             break
     await fake.hung_up()
-    await works(running, fake)  # the row before this one is on disk by now: one writer, in order
-    [row] = await running.app.ledger.totals("RUN", Filter(run="runs/left"), offset=0, limit=2)
+    await works(patient, fake)  # the row before this one is on disk by now: one writer, in order
+    [row] = await patient.app.ledger.totals("RUN", Filter(run="runs/left"), offset=0, limit=2)
     assert row.usage.estimated
     assert row.usage.output_tokens > 0
 
 
-async def test_a_caller_that_leaves_before_the_answer_hangs_up_the_provider(running: Rig, fake: FakeProvider) -> None:
+async def test_a_caller_that_leaves_before_the_answer_hangs_up_the_provider(patient: Rig, fake: FakeProvider) -> None:
     fake.queue(Reply(fault=Fault.STALL_AT_ONCE))
-    call = asyncio.create_task(running.chat())
+    call = asyncio.create_task(patient.chat())
     await fake.was_asked()
     call.cancel()
     await fake.hung_up()
-    await works(running, fake)
+    await works(patient, fake)
 
 
 async def test_a_slow_reader_holds_the_provider_back_and_is_let_go(tmp_path: Path, fake: FakeProvider) -> None:
