@@ -18,6 +18,10 @@ MAX_EVENTS = 512
 MAX_BYTES = 3 * 1024 * 1024
 """Bytes of the events in one request."""
 
+_LAST_SECOND = 253_402_300_799  # the end of the year 9999: what a protobuf time can be written as
+_NANOS = 1_000_000_000
+_MOST_USED = 1 << 40  # of tokens or micro-USD in one call: so many of them can still be summed
+
 _OURS = {"created", "claimed", "attempt_lost", "finished"}
 
 
@@ -73,8 +77,11 @@ def _problems(event: events_pb2.RunEvent, run: str, generation: int, expected: i
         problems.append(("run", f"must be {run}, as the lease says, not {event.run!r}"))
     if event.generation not in (0, generation):
         problems.append(("generation", f"must be {generation}, as the lease says, not {event.generation}"))
-    if not event.HasField("time"):
-        problems.append(("time", "must be set"))
+    if not 0 < event.time.seconds <= _LAST_SECOND or not 0 <= event.time.nanos < _NANOS:
+        problems.append(("time", "must be set, to a time from 1970 to 9999"))
+    used = event.model_call_finished.usage
+    if kind == "model_call_finished" and not all(0 <= number <= _MOST_USED for _, number in used.ListFields()):
+        problems.append(("model_call_finished.usage", f"must have numbers of 0 to {_MOST_USED}"))
     return problems
 
 

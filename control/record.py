@@ -24,16 +24,17 @@ def build(run: runs_pb2.Run, events: Iterable[events_pb2.RunEvent], sources: Map
                     index=begun.index, path=begun.path, model=begun.model, start_time=event.time
                 )
             case "model_call_finished":
-                index = event.model_call_finished.index
-                _end_exchange(exchanges.pop(index) if index in exchanges else record.exchanges.add(), event)
+                ended = event.model_call_finished
+                index = ended.index
+                _end_exchange(exchanges.pop(index) if index in exchanges else record.exchanges.add(), ended)
             case "tool_call_started":
                 call = event.tool_call_started
                 calls[call.id] = record.tool_calls.add(
                     id=call.id, tool=call.tool, arguments=call.arguments, verdict=call.verdict, start_time=event.time
                 )
             case "tool_call_finished":
-                ended = event.tool_call_finished
-                _end_call(calls.pop(ended.id) if ended.id in calls else record.tool_calls.add(), ended)
+                result = event.tool_call_finished
+                _end_call(calls.pop(result.id) if result.id in calls else record.tool_calls.add(), result)
     return record
 
 
@@ -67,8 +68,7 @@ def _update_list(
     taken.update(b"]")
 
 
-def _end_exchange(exchange: runs_pb2.Exchange, event: events_pb2.RunEvent) -> None:
-    ended = event.model_call_finished
+def _end_exchange(exchange: runs_pb2.Exchange, ended: events_pb2.ModelCallFinished) -> None:
     exchange.index = ended.index
     exchange.path = ended.path
     exchange.model = ended.model
@@ -82,8 +82,6 @@ def _end_exchange(exchange: runs_pb2.Exchange, event: events_pb2.RunEvent) -> No
     exchange.error = ended.error
     if ended.HasField("usage"):
         exchange.usage.CopyFrom(ended.usage)
-    if not exchange.HasField("start_time"):
-        exchange.start_time.FromMicroseconds(event.time.ToMicroseconds() - ended.duration_micros)
 
 
 def _end_call(call: runs_pb2.ToolCall, ended: events_pb2.ToolCallFinished) -> None:

@@ -72,6 +72,12 @@ async def test_a_gap_is_refused_and_says_where_to_go_on(fleet: Fleet) -> None:
         (lambda events: events[0].finished.CopyFrom(events_pb2.RunFinished()), "events[0].kind"),
         (lambda events: events[0].created.CopyFrom(events_pb2.RunCreated()), "events[0].kind"),
         (lambda events: setattr(events[0], "run", "runs/other"), "events[0].run"),
+        (lambda events: setattr(events[2].time, "seconds", 1 << 60), "events[2].time"),
+        (lambda events: setattr(events[2].time, "nanos", -1), "events[2].time"),
+        (
+            lambda events: events[0].model_call_finished.usage.MergeFrom(usage_pb2.Usage(input_tokens=1 << 62)),
+            "events[0].model_call_finished.usage",
+        ),
         (lambda events: setattr(events[0], "generation", 7), "events[0].generation"),
     ],
 )
