@@ -65,7 +65,7 @@ class Builder:
             workspace, uid = self._workspaces.of(agent)
         except OSError as error:
             raise SandboxUnavailable(
-                f"{self._workspaces.root / agent}: {error.strerror}.", layer="workspace", hint="Is the disk full?"
+                f"{self._workspaces.root / agent}: {error.strerror}.", layer="workspace"
             ) from error
         name = f"{agent[:40].strip('-')}-{next(self._numbers)}"
         spec = Spec(name=name, workspace=workspace, host_uid=uid, listeners={"inference": INFERENCE})

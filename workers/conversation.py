@@ -65,10 +65,10 @@ def opening(assignment: work_pb2.Assignment) -> dict[str, Any]:
 
 
 def conversation(question: str, answer: str) -> str:
-    """Give the least that a run adds to its session."""
-    return json.dumps(
-        [{"role": "user", "content": question}, {"role": "assistant", "content": answer}], ensure_ascii=False
-    )
+    """Give the least that a run adds to its session: question and answer, each cut where it is very long."""
+    most = MESSAGES_BYTES // 8  # an escaped character can be six
+    messages = [{"role": "user", "content": cut(question, most)}, {"role": "assistant", "content": cut(answer, most)}]
+    return json.dumps(messages, ensure_ascii=False)
 
 
 @dataclass

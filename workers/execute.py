@@ -17,7 +17,7 @@ from workers.exchanges import Exchanges
 from workers.frames import LINE_BYTES, BadFrame, LineTooLong
 from workers.lease import Held
 from workers.pool import Pool
-from workers.runtime import Runtime
+from workers.runtime import Runtime, RuntimeMissing
 from workers.sandbox.errors import SandboxUnavailable
 from workers.sandbox.spec import Command, Entry
 from workers.sidecar import SidecarLost
@@ -181,7 +181,9 @@ class Execution:
         assignment, means = self._assignment, self._means
         what = means.runtimes.get(assignment.runtime)
         if what is None:
-            raise RuntimeMissing(f"this worker has no runtime {assignment.runtime!r}")
+            raise RuntimeMissing(
+                f"this worker has no runtime {assignment.runtime!r}; it has {', '.join(means.runtimes)}"
+            )
         cell = self._cell = await means.pool.take(assignment.run.agent.removeprefix("agents/"))
         self._opened(cell)
         arming = asyncio.create_task(self._arm(cell))
@@ -243,10 +245,6 @@ class Execution:
         self._means.log.info(event, run=self._held.run, generation=self._held.generation, **fields)
 
 
-class RuntimeMissing(Exception):
-    """The worker has no runtime of that name."""
-
-
 class RuntimeDied(Exception):
     """The runtime ended before it finished."""
 
@@ -263,10 +261,10 @@ def explained(error: BaseException) -> tuple[str, str]:
         return "RUNTIME_FLOODED", str(error)
     if isinstance(error, BadFrame):
         return "RUNTIME_CRASHED", f"the runtime does not speak as it should: {error}"
+    if isinstance(error, RuntimeMissing):
+        return "INTERNAL", str(error)
     if isinstance(error, RuntimeDied):
         return "RUNTIME_CRASHED", str(error)
-    if isinstance(error, OSError):
-        return "SANDBOX_FAILED", f"the runtime could not be started: {error.strerror}"
     if isinstance(error, SidecarLost):
         return "SANDBOX_FAILED", f"the way to the models could not be opened: {error}"
     return "INTERNAL", f"a fault of the worker ({type(error).__name__}); its log has more"

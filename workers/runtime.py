@@ -18,6 +18,10 @@ OUTPUT_BYTES = 16 * 1024 * 1024
 DEATH_SECONDS = 2.0
 
 
+class RuntimeMissing(Exception):
+    """The worker has no such runtime, or cannot start it."""
+
+
 class Tail:
     """The end of what a process writes to a pipe."""
 
@@ -63,16 +67,18 @@ class Runtime:
 
     @classmethod
     async def start(cls, cell: Cell, what: Entry | Command) -> "Runtime":
-        """Start it. Raises SandboxUnavailable, OSError."""
+        """Start it. Raises SandboxUnavailable, RuntimeMissing."""
         ours, theirs = pair()
         tail = Tail()
         try:
             with theirs:
                 fds = {1: tail.writing, 2: tail.writing, 3: theirs.fileno()}
                 process = await cell.sandbox.start(what, fds=fds)
-        except BaseException:
+        except BaseException as error:
             ours.close()
             tail.close()
+            if isinstance(error, ValueError | OSError):
+                raise RuntimeMissing(f"the runtime could not be started: {error}") from error
             raise
         finally:
             os.close(tail.writing)

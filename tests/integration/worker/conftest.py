@@ -1,0 +1,140 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from signet.kit.home import Home
+from signet.kit.log import get
+from signet.work.v1 import work_pb2
+from tests.fakes import door as doors
+from tests.fakes import work as works
+from tests.fakes.door import Door
+from tests.fakes.work import Work
+from workers import app
+from workers.options import Options
+from workers.runtime import RUNTIMES
+from workers.sandbox.spec import Command, Entry
+
+SCRIPTED = "tests.fakes.runtimes.scripted"
+EXEC = work_pb2.Tool(
+    name="exec",
+    description="Run a command.",
+    parameters=json.dumps(
+        {
+            "type": "object",
+            "properties": {"command": {"type": "string"}},
+            "required": ["command"],
+            "additionalProperties": False,
+        }
+    ),
+)
+
+
+def script(*actions: Any) -> str:
+    """Write what the scripted runtime is to do."""
+    return json.dumps([[action] if isinstance(action, str) else action for action in actions])
+
+
+@dataclass
+class Bench:
+    """A served control, a served door, and how to begin a worker on them, in this process."""
+
+    home: Home
+    work: Work
+    door: Door
+    options: Options
+
+    @asynccontextmanager
+    async def worker(
+        self, *, runtimes: Mapping[str, Entry | Command] | None = None, **changed: Any
+    ) -> AsyncIterator[asyncio.Event]:
+        """Begin a worker, wait until it is registered; gives what stops it."""
+        stop = asyncio.Event()
+        known = runtimes or {**RUNTIMES, "scripted": Entry(f"{SCRIPTED}:main")}
+        task = asyncio.create_task(
+            app.serve(
+                self.home,
+                replace(self.options, **changed),
+                stop,
+                get("worker"),
+                runtimes=known,
+                preload=(*app.PRELOAD, SCRIPTED),
+            )
+        )
+        count = len(self.work.registrations)
+        registered = asyncio.create_task(self.work.until(lambda: len(self.work.registrations) > count))
+        await asyncio.wait([task, registered], return_when=asyncio.FIRST_COMPLETED)
+        try:
+            if task.done():
+                task.result()
+            await registered
+            yield stop
+        finally:
+            registered.cancel()
+            stop.set()
+            assert await task == 0
+
+    async def run(self, *actions: Any, tools: tuple[work_pb2.Tool, ...] = (EXEC,), **changed: Any) -> str:
+        """Offer a run of the scripted runtime; gives its name."""
+        return await self.work.offer(works.assignment(script(*actions), *tools, **changed))
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    home = Home(tmp_path / "data")
+    home.prepare()
+    (home.tokens / "worker").write_text(works.TOKEN)
+    work, door = Work(), Door()
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(works.serving(work, home.socket("control.sock")))
+        await stack.enter_async_context(doors.serving(door, home.socket("door.sock")))
+        yield Bench(home, work, door, Options(name="bench", drain_seconds=0, router_wait_seconds=3))
+
+
+Wait = Callable[[Callable[[], bool]], Awaitable[None]]
+
+
+@pytest.fixture
+def eventually() -> Wait:
+    """Wait for what no event tells of, such as another process's end."""
+
+    async def wait(met: Callable[[], bool]) -> None:
+        async with asyncio.timeout(30):
+            while not met():  # noqa: ASYNC110 - no event tells of another process's end
+                await asyncio.sleep(0.01)
+
+    return wait
+
+
+def inside(name: str) -> set[int]:
+    """Give the processes of this machine that go by a name."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+                if (entry / "comm").read_text().strip() == name and state not in "ZX":
+                    found.add(int(entry.name))
+            except OSError:  # it ended meanwhile
+                continue
+    return found
+
+
+def children(pid: int) -> set[int]:
+    """Give the living descendants of a process."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+    found: set[int] = set()
+    while more := {child for child, parent in parents.items() if parent in found | {pid}} - found:
+        found |= more
+    return found
