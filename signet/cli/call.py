@@ -51,6 +51,11 @@ class Call:
         return sys.stdout.isatty() and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def colorless() -> bool:
+    """Tell whether the environment asks for no colours."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+
 def shared() -> list[click.Parameter]:
     """Make the options that every command has."""
     return [
@@ -80,7 +85,7 @@ class Leaf(click.Command):
         ctx.obj = Call(
             data=said["data"],
             output="json" if said["json_"] else said["output"] or "table",
-            color=False if said["no_color"] or os.environ.get("NO_COLOR") else None,
+            color=False if said["no_color"] or colorless() else None,
             quiet=bool(said["quiet"]),
         )
         return super().invoke(ctx)

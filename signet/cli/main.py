@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from signet.cli import codes
-from signet.cli.call import shared
+from signet.cli.call import colorless, shared
 from signet.cli.failure import Failure, debugging
 from signet.cli.lazy import Entry, LazyGroup
 
@@ -114,4 +114,4 @@ def _wants_json(args: Sequence[str]) -> bool:
 
 
 def _color(args: Sequence[str]) -> bool | None:
-    return False if "--no-color" in args or os.environ.get("NO_COLOR") else None
+    return False if "--no-color" in args or colorless() else None

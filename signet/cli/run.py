@@ -69,11 +69,8 @@ def run(
 
 
 async def _run(call: Call, order: Order, view: "View") -> int:
-    from signet.cli.view.choose import shown
-
     async with call.asynchronous() as signet:
-        async with shown(view):
-            last = await _follow(call, signet, order, view)
+        last = await _follow(call, signet, order, view)
         if call.output in {"json", "yaml", "name"}:
             await _print(call, signet, last.run)
     return codes.BY_OUTCOME.get(last.finished.outcome, codes.FAILED)
@@ -81,18 +78,19 @@ async def _run(call: Call, order: Order, view: "View") -> int:
 
 async def _follow(call: Call, signet: "AsyncSignet", order: Order, view: "View") -> "RunEvent":
     """Show the events of the run and give the last."""
+    from signet.cli.view.choose import shown
     from signet.kit.errors import DeadlineExceeded
     from signet.v1.events_pb2 import RunEvent
 
     last = RunEvent()
     try:
-        async with asyncio.timeout(order.seconds):
+        async with asyncio.timeout(order.seconds), shown(view):
             run = signet.run(order.agent, order.text, session=order.session, model=order.model)
             async with aclosing(run) as events:
                 async for event in events:
                     view.show(event)
                     last = event
-    except asyncio.CancelledError:
+    except asyncio.CancelledError:  # the view has let go of the terminal by now
         if last.run:
             call.say(f"cancelled; what it did until then: signet runs show {ident(last.run)}")
         raise

@@ -380,7 +380,9 @@ class Runs(runs_pb2_grpc.RunServiceServicer):
         rows = [
             run
             for run in reversed(self.state.runs.values())
-            if request.agent in {"", run.agent} and (not request.states or run.state in request.states)
+            if request.agent in {"", run.agent}
+            and request.session in {"", run.session}
+            and (not request.states or run.state in request.states)
         ]
         runs, token = _page(request, rows)
         return runs_pb2.ListRunsResponse(runs=runs, next_page_token=token)

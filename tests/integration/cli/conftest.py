@@ -1,7 +1,6 @@
 """The CLI as a stranger runs it: a program, against a fleet that is really served."""
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,11 +14,6 @@ from tests.fakes.hosted import Hosted
 
 ROOT = Path(__file__).parents[3]
 SECONDS = 60
-
-
-def _heed_interrupts() -> None:
-    """Undo what a shell does to programs in the background: they would not hear Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)
@@ -51,13 +45,12 @@ class Cli:
 
     def start(self, *args: str | bytes) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
-            self.argv(*args),
+            [sys.executable, str(Path(__file__).with_name("launch.py")), *self.argv(*args)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=ROOT,
             env=self.environment,
-            preexec_fn=_heed_interrupts,  # noqa: PLW1509 - this process runs no thread that holds a lock of signal's
         )
 
 
