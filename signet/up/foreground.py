@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from signet.kit.home import Home
@@ -92,7 +93,8 @@ class Foreground:
             await chat.wait()
         finally:
             if chat.returncode is None:
-                chat.terminate()
+                with suppress(ProcessLookupError):
+                    os.kill(chat.pid, signal.SIGTERM)
                 await chat.wait()
             self._chatting = False
             self._screen.free()

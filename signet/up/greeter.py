@@ -3,9 +3,11 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from signet.kit.home import Home
 from signet.up.screen import PROGRESS_SECONDS, Screen, greeting
@@ -39,7 +41,8 @@ class Greeter:
                     doing = self._models(said, time.monotonic() - began)
         finally:
             if hello.returncode is None:
-                hello.kill()
+                with suppress(ProcessLookupError):
+                    os.kill(hello.pid, signal.SIGKILL)  # asyncio's own way may take the exit code from under `wait`
                 await hello.wait()
         if not greeted:
             self._screen.say(greeting(self._home, addresses(), ""))

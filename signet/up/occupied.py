@@ -21,7 +21,7 @@ def check(home: Home, choices: Choices) -> None:
     while found := occupied(home, choices):
         ending = all(ours(held, home) for _, held in found)
         if not ending or time.monotonic() > deadline:
-            raise PortError("; ".join(problem(door, port(door, home, choices), held) for door, held in found))
+            raise PortError("\n  ".join(problem(door, port(door, home, choices), held) for door, held in found))
         time.sleep(_PAUSE_SECONDS)  # the programs of a supervisor that was killed are on their way out
 
 

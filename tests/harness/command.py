@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 _SECONDS = 120.0
@@ -31,7 +33,8 @@ async def signet(*words: str, environment: Mapping[str, str] | None = None, give
         async with asyncio.timeout(_SECONDS):
             out, err = await process.communicate(given.encode())
     except BaseException:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
         await process.wait()
         raise
     return Done(process.returncode or 0, out.decode(), err.decode())

@@ -104,8 +104,9 @@ class Process:
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal; one that has ended gets none."""
-        with suppress(ProcessLookupError):
-            self._started().send_signal(number)
+        if self.code is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)  # asyncio's own way may take the exit code from under whoever waits for it
 
     async def stop(self) -> int:
         """Ask it to end, wait, and give its exit code; one that stays is killed and raises ProcessError."""
