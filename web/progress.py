@@ -245,7 +245,7 @@ class Progress:
         self._claim_part = len(self.parts)
         name = claimed.worker.partition("/")[2]
         waited = max(time - self.asked_at, 0)
-        self._step(Step(self._id(event.sequence, "s"), f"Taken by {name}", "done", time, waited, "waited"))
+        self._step(Step(self._id(event.sequence, "s"), "Waited for a worker", "done", time, waited, name))
         self.changed["state"] = None
 
     def _sandbox(self, event: events_pb2.RunEvent, time: int) -> None:

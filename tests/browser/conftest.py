@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
@@ -69,15 +69,24 @@ class Served:
             assert await self._task == 0
 
 
+class Place(Protocol):
+    """Where the pages are, and how a browser signs in there."""
+
+    @property
+    def url(self) -> str: ...
+
+    async def link(self) -> str: ...
+
+
 @dataclass
 class Site:
-    """Where the pages are, and how a browser signs in there. The fleet behind it is the fake's."""
+    """A place with the fake fleet behind it."""
 
     url: str
     fleet: Fleet
     served: Served
 
-    def link(self) -> str:
+    async def link(self) -> str:
         return f"{self.url}/sign-in?code={self.fleet.code()}"
 
 
@@ -106,7 +115,7 @@ Visit = Callable[..., Awaitable[Page]]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def visit(browser: Browser, site: Site) -> AsyncIterator[Visit]:
+async def visit(browser: Browser, site: Place) -> AsyncIterator[Visit]:
     """Give pages of signed-in browsers. Whatever such a page complains about on its console fails the test."""
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
@@ -126,7 +135,7 @@ async def visit(browser: Browser, site: Site) -> AsyncIterator[Visit]:
         page.on("console", heard)
         page.on("pageerror", lambda error: complaints.append(f"uncaught: {error}"))
         if signed_in:
-            await page.goto(site.link())
+            await page.goto(await site.link())
             await page.get_by_role("button", name="Sign in to Signet").click()
             await page.wait_for_url(f"{site.url}/")
         return page

@@ -49,7 +49,7 @@ async def test_names_roles_landmarks_and_contrast(site: Site, visit: Visit, them
 @pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_the_doors_too(site: Site, visit: Visit, theme: str) -> None:
     page = await visit(signed_in=False, color_scheme=theme, forgive=("401", "404"))
-    for path in (site.link(), f"{site.url}/sign-in", f"{site.url}/runs", f"{site.url}/nowhere"):
+    for path in (await site.link(), f"{site.url}/sign-in", f"{site.url}/runs", f"{site.url}/nowhere"):
         await page.goto(path)
         assert await faults(page) == [], path
 
@@ -98,7 +98,7 @@ async def test_the_whole_road_by_keyboard(site: Site, visit: Visit) -> None:
     """Sign in, write, stop, open the run, close it, sign out: no mouse anywhere."""
     site.fleet.scripts["Work"] = (text("Working."), Gate("never"))
     page = await visit(signed_in=False)
-    await page.goto(site.link())
+    await page.goto(await site.link())
     await page.keyboard.press("Enter")  # the button has the focus
     await expect(page.get_by_role("textbox", name="Message to")).to_be_focused()
     await page.keyboard.type("Work")

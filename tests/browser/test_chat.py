@@ -186,7 +186,7 @@ async def test_the_demonstration_model_is_called_one_with_a_way_to_add_a_real_on
     note = page.get_by_role("complementary", name="About the model")
 
     await expect(note).to_contain_text("Demonstration model.")
-    await expect(note.locator("code")).to_contain_text("signet provider add")
+    await expect(note.locator("code").first).to_contain_text("signet provider add")
 
 
 async def test_a_conversation_is_renamed_and_deleted(site: Site, visit: Visit) -> None:

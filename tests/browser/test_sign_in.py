@@ -9,7 +9,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_the_link_works_once(site: Site, visit: Visit) -> None:
-    link = site.link()
+    link = await site.link()
     first = await visit(signed_in=False)
     await first.goto(link)
     await first.get_by_role("button", name="Sign in to Signet").click()
@@ -24,7 +24,7 @@ async def test_the_link_works_once(site: Site, visit: Visit) -> None:
 
 async def test_opening_the_link_uses_nothing_up(site: Site, visit: Visit) -> None:
     """Programs that look at links before people do must not sign people out."""
-    link = site.link()
+    link = await site.link()
     page = await visit(signed_in=False)
     for _ in range(3):
         await page.goto(link)

@@ -15,6 +15,8 @@ _log = get("web")
 RELOAD_SECONDS = 3
 """After which the page of a fleet that is away tries again."""
 
+_AWAY_HINT = "See how it stands with `signet status`, and start it with `signet up`."
+
 _STATUS: dict[type[SignetError], tuple[int, str]] = {
     errors.InvalidArgument: (400, "That does not work"),
     errors.OutOfRange: (400, "That does not work"),
@@ -39,13 +41,15 @@ async def signet(site: Site, request: Request, error: Exception) -> Response:
     status, title = next(
         (found for kind, found in _STATUS.items() if isinstance(error, kind)), (500, "A fault of ours")
     )
+    message, hint = error.message, error.hint
+    if error.reason == "CONTROL_UNAVAILABLE":  # the client speaks of its address, which no visitor chose
+        message, hint = "Control does not answer. What runs goes on.", _AWAY_HINT
     if wants_json(request):
-        body = {"problem": error.message, "hint": error.hint, "reason": error.reason}
-        return JSONResponse(body, status)
+        return JSONResponse({"problem": message, "hint": hint, "reason": error.reason}, status)
     if status == 401:  # noqa: PLR2004 - the HTTP status
         return _door(site, request, error)
     extra = {"refresh_seconds": RELOAD_SECONDS} if status == 503 and request.method == "GET" else {}  # noqa: PLR2004 - as above
-    return site.views.page("fault.html", status=status, title=title, message=error.message, hint=error.hint, **extra)
+    return site.views.page("fault.html", status=status, title=title, message=message, hint=hint, **extra)
 
 
 def _door(site: Site, request: Request, error: SignetError) -> Response:

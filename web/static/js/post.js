@@ -11,6 +11,6 @@ export async function post(form, submitter) {
   }
   if (answer.status === 401) { location.reload(); throw new Error("You are not signed in."); }
   const data = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error([data.problem ?? "That did not work.", data.hint && `Try: ${data.hint}`].filter(Boolean).join(" "));
+  if (!answer.ok) throw new Error([data.problem ?? "That did not work.", data.hint && (data.hint.startsWith("signet ") ? `Try: ${data.hint}` : data.hint.replaceAll("`", ""))].filter(Boolean).join(" "));
   return data;
 }
