@@ -20,7 +20,7 @@ OFFER = [
 DEMO: dict[str, Any] = {
     "profile": {"context_tokens": 4096, "tool_choice": "embedding", "demonstration": True},
     "tools": OFFER,
-    "soul": "# General\n\nYou are General. You help.\n\nA very long text follows." + "x" * 5000,
+    "soul": "# General\n\nYou are calm. You help.\n\nA very long text follows." + "x" * 5000,
 }
 
 
@@ -36,10 +36,9 @@ async def test_without_a_tool_it_talks_with_a_short_prompt(run: Run, model: Mode
     model.answer(meant(CHAT), text("Hello!"))
     told = await run(**DEMO, input="Hello! How are you?")
     assert told.last()["output"] == "Hello!"
-    assert (
-        model.requests[1]["messages"][0]["content"]
-        == "You are General. You help.\nYour name is assistant. Answer briefly."
-    )
+    named = "You are a helpful AI assistant named assistant."
+    brief = "You answer in one or two short sentences."
+    assert model.requests[1]["messages"][0]["content"] == f"{named} You are calm. You help. {brief}"
     assert "tools" not in model.requests[1]
 
 

@@ -27,7 +27,9 @@ TALK_TOKENS = 1024
 """Tokens of prompt beside the answer: a small model reads slowly and loses the thread."""
 TALK_CHARS = 400
 """Characters kept of each earlier message."""
-ANSWER_TOKENS = 256
+ANSWER_TOKENS = 192
+SAMPLING = {"temperature": 0, "frequency_penalty": 0.6}
+"""Found by trying: warmer it loses the thread, without the penalty it repeats itself to the end."""
 
 PREPARED = prepared.read(prepared.FILE.read_text("utf-8"))
 """Read when the module is loaded: inside the sandbox the file may not be in reach."""
@@ -114,9 +116,7 @@ class Demonstration:
             fitted = fit(budget, system, earlier, [{"role": "user", "content": self.task.input}])
             tokens = min(budget.answer(fitted.tokens), self.task.max_output_tokens)
             try:
-                reply = self.model.chat(
-                    {"messages": fitted.messages, "max_tokens": tokens, "temperature": 0.2}, self.output
-                )
+                reply = self.model.chat({"messages": fitted.messages, "max_tokens": tokens, **SAMPLING}, self.output)
             except ContextOverflow as error:
                 if not budget.tighten():
                     raise RunFailed("CONTEXT_TOO_LONG", f"The model says: {error}. Ask in fewer words.") from error

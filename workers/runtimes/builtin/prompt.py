@@ -12,7 +12,8 @@ DEMONSTRATION_CHARS = 320
 def system(task: Task) -> str:
     """Return the system prompt: the soul's text, then short facts."""
     if task.demonstration:
-        return f"{opening(task.soul)}\nYour name is {task.agent}. Answer briefly."
+        told = f"You are a helpful AI assistant named {task.agent}. {opening(task.soul)}"
+        return f"{told} You answer in one or two short sentences."
     facts = [
         f"- You are the agent `{task.agent}`; this machine's date is {datetime.now(UTC):%A, %Y-%m-%d} (UTC).",
         "- Your workspace is `/workspace`: relative paths start there, its files stay from one message to the next.",
