@@ -20,6 +20,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _CALLS = {"/v1/chat/completions": CHAT, "/v1/embeddings": EMBEDDINGS}
+_NOT_THE_CALLERS = 500  # from this status on it is for the operator to know
 _LARGE_BYTES = 256 << 10  # a body beyond this is parsed in a thread, so that others are not held up
 
 
@@ -114,6 +115,8 @@ class Door:
         return Refusal(413, "invalid_request", f"the body is larger than {self._body_bytes} bytes (router.body_bytes)")
 
     async def _refuse(self, sink: "Reply", refusal: Refusal) -> None:
+        if refusal.status >= _NOT_THE_CALLERS:
+            self._log.warning("call_refused", status=refusal.status, code=refusal.code)
         try:
             await (sink.end(refusal.event()) if sink.started else sink.refuse(refusal))
         except CallerGone:

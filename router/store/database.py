@@ -1,14 +1,16 @@
 """The router's database: one SQLite file, brought up to date when it is opened."""
 
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from router.store.schema import HEAD, KNOWN
+from signet.kit.errors import ResourceExhausted, SignetError, Unavailable
 from signet.kit.lifecycle import StartError
 
 _BUSY_SECONDS = 5
@@ -42,6 +44,23 @@ def open_database(path: Path) -> AsyncEngine:
 def reading(engine: AsyncEngine) -> AsyncEngine:
     """Give the same database for reading: it takes no lock and sees what was committed."""
     return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+@asynccontextmanager
+async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Write in one transaction, on disk when the context is left. Raises SignetError where the database cannot."""
+    try:
+        async with engine.begin() as connection:
+            yield connection
+    except OperationalError as error:
+        raise store_error(str(error.orig)) from error
+
+
+def store_error(said: str) -> SignetError:
+    """Say what a database that could not be written means to the caller."""
+    if "full" in said:
+        return ResourceExhausted("DISK_FULL", "the disk with the router's database is full", hint="free some space")
+    return Unavailable("STORE_UNAVAILABLE", f"the router's database cannot be written: {said}", hint="signet doctor")
 
 
 class Writer:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router.model import Spec
 from router.price import Price
-from router.store.database import reading
+from router.store.database import reading, writing
 from router.store.schema import providers, settings
 from signet.kit.errors import AlreadyExists, NotFound
 
@@ -63,14 +63,14 @@ class ProviderStore:
             "create_micros": spec.create_micros,
         }
         try:
-            async with self._engine.begin() as connection:
+            async with writing(self._engine) as connection:
                 await connection.execute(insert(providers).values(row))
         except IntegrityError as error:
             raise AlreadyExists("NAME_TAKEN", f"there is a provider {spec.id} already") from error
 
     async def remove(self, ident: str) -> None:
         """Forget a provider and its key. Raises NotFound."""
-        async with self._engine.begin() as connection:
+        async with writing(self._engine) as connection:
             result = await connection.execute(delete(providers).where(providers.c.id == ident))
         if result.rowcount == 0:
             raise NotFound("PROVIDER_NOT_FOUND", f"there is no provider {ident}")
@@ -85,5 +85,5 @@ class ProviderStore:
         """Keep the default."""
         query = upsert(settings).values(name="default_model", value=name)
         query = query.on_conflict_do_update(index_elements=["name"], set_={"value": name})
-        async with self._engine.begin() as connection:
+        async with writing(self._engine) as connection:
             await connection.execute(query)

@@ -117,3 +117,24 @@ def test_another_gguf_has_its_own_name_and_profile() -> None:
     options = RouterOptions(embedded_gguf="/models/Qwen2.5-0.5B.Q4_K_M.gguf", embedded_sha256="0" * 64)
     assert options.chat_name == "qwen2.5-0.5b.q4_k_m"
     assert RouterOptions().chat_name == "smollm2"
+
+
+def test_the_child_imports_nothing_that_only_the_router_needs() -> None:
+    import subprocess
+    import sys
+
+    modules = "router.embedded.__main__, router.embedded.chat, router.embedded.embeddings"
+    code = f"import sys, {modules}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    found = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    assert "router" in found
+    assert not found & {
+        "grpc",
+        "google",
+        "sqlalchemy",
+        "httpx",
+        "uvicorn",
+        "cryptography",
+        "yaml",
+        "numpy",
+        "xllamacpp",
+    }

@@ -12,7 +12,7 @@ from router.store.ledger import Filter
 from tests.fakes.provider import FakeProvider, Fault, Reply
 from tests.unit.router.rig import OPERATOR, Rig, add, bearer, code, events, free_port, rig, said_usage
 
-SHORT: dict[str, Any] = {"connect_seconds": 0.5, "first_byte_seconds": 0.4, "idle_seconds": 0.4, "total_seconds": 5.0}
+HASTY: dict[str, Any] = {"first_byte_seconds": 0.5, "idle_seconds": 0.5}
 LONG = "one two three four five six seven eight"
 
 
@@ -24,14 +24,15 @@ async def fake() -> AsyncIterator[FakeProvider]:
 
 @pytest.fixture
 async def running(tmp_path: Path, fake: FakeProvider) -> AsyncIterator[Rig]:
-    async with rig(tmp_path / "home", fake, **SHORT) as started:
+    """Give a router whose own deadlines are minutes away."""
+    async with rig(tmp_path / "home", fake) as started:
         yield started
 
 
 @pytest.fixture
-async def patient(tmp_path: Path, fake: FakeProvider) -> AsyncIterator[Rig]:
-    """Give a router whose own deadlines are minutes away, so that only the caller can end a call."""
-    async with rig(tmp_path / "home", fake) as started:
+async def hasty(tmp_path: Path, fake: FakeProvider) -> AsyncIterator[Rig]:
+    """Give a router that waits for nobody long."""
+    async with rig(tmp_path / "home", fake, **HASTY) as started:
         yield started
 
 
@@ -56,7 +57,6 @@ async def test_nobody_listens(running: Rig, fake: FakeProvider) -> None:
     ("fault", "expected"),
     [
         (Fault.RESET_AT_ONCE, (502, "provider_error")),
-        (Fault.STALL_AT_ONCE, (504, "provider_timeout")),
         (Fault.GARBAGE, (502, "provider_error")),
     ],
 )
@@ -70,15 +70,26 @@ async def test_no_answer_is_a_clear_error(
     await works(running, fake)
 
 
-@pytest.mark.parametrize(
-    ("fault", "expected"), [(Fault.RESET, (502, "provider_error")), (Fault.STALL, (504, "provider_timeout"))]
-)
-async def test_half_an_answer_is_no_answer(
-    running: Rig, fake: FakeProvider, fault: Fault, expected: tuple[int, str]
-) -> None:
-    fake.queue(Reply(LONG, fault=fault))
+@pytest.mark.parametrize("stream", [False, True])
+async def test_silence_ends_at_the_deadline(hasty: Rig, fake: FakeProvider, *, stream: bool) -> None:
+    fake.queue(Reply(fault=Fault.STALL_AT_ONCE))
+    assert code(await hasty.chat(stream=stream)) == (504, "provider_timeout")
+    await fake.hung_up()
+
+
+async def test_silence_after_half_an_answer_ends_at_the_deadline(hasty: Rig, fake: FakeProvider) -> None:
+    fake.queue(Reply(LONG, fault=Fault.STALL), Reply(LONG, fault=Fault.STALL))
+    assert code(await hasty.chat()) == (504, "provider_timeout")
+    streamed = await hasty.chat(stream=True)
+    assert events(streamed.text)[-2]["error"]["code"] == "provider_timeout"
+    assert said_usage(streamed.text)["estimated"]
+    await fake.hung_up(2)
+
+
+async def test_half_an_answer_is_no_answer(running: Rig, fake: FakeProvider) -> None:
+    fake.queue(Reply(LONG, fault=Fault.RESET))
     answer = await running.chat()
-    assert code(answer) == expected
+    assert code(answer) == (502, "provider_error")
     usage = json.loads(answer.headers["x-signet-usage"])
     assert usage["estimated"]
     assert usage["input_tokens"] > 0
@@ -89,7 +100,6 @@ async def test_half_an_answer_is_no_answer(
     ("fault", "expected"),
     [
         (Fault.RESET, "provider_error"),
-        (Fault.STALL, "provider_timeout"),
         (Fault.HALF_EVENT, "provider_error"),
         (Fault.NO_DONE, "provider_error"),
         (Fault.GARBAGE_EVENT, "provider_error"),
@@ -120,16 +130,15 @@ async def test_an_error_event_of_the_provider_is_passed_on(running: Rig, fake: F
 
 
 async def test_an_endless_stream_ends_at_the_bound(tmp_path: Path, fake: FakeProvider) -> None:
-    async with rig(tmp_path / "home", fake, **{**SHORT, "total_seconds": 0.5}) as running:
+    async with rig(tmp_path / "home", fake, total_seconds=0.5) as running:
         fake.queue(Reply(fault=Fault.ENDLESS, delay_seconds=0.01))
         answer = await running.chat(stream=True)
         assert events(answer.text)[-2]["error"]["code"] == "provider_timeout"
         await fake.hung_up()
-        await works(running, fake)
 
 
 async def test_an_answer_beyond_the_size_ends_at_the_bound(tmp_path: Path, fake: FakeProvider) -> None:
-    async with rig(tmp_path / "home", fake, **SHORT, answer_bytes=20_000) as running:
+    async with rig(tmp_path / "home", fake, answer_bytes=20_000) as running:
         fake.queue(Reply(fault=Fault.ENDLESS), Reply("x" * 30_000))
         streamed = await running.chat(stream=True)
         assert "larger than 20000 bytes" in events(streamed.text)[-2]["error"]["message"]
@@ -178,31 +187,31 @@ async def test_a_context_overflow_has_its_own_code(running: Rig, fake: FakeProvi
     assert code(await running.chat()) == (400, "context_length_exceeded")
 
 
-async def test_a_caller_that_leaves_hangs_up_the_provider_and_is_charged(patient: Rig, fake: FakeProvider) -> None:
+async def test_a_caller_that_leaves_hangs_up_the_provider_and_is_charged(running: Rig, fake: FakeProvider) -> None:
     fake.queue(Reply(fault=Fault.ENDLESS, delay_seconds=0.01))
     body = {"model": "fake/fake-small", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
-    headers = bearer(patient.run_token("fake/fake-small", run="left"))
-    async with patient.door.stream("POST", "/v1/chat/completions", json=body, headers=headers) as answer:
+    headers = bearer(running.run_token("fake/fake-small", run="left"))
+    async with running.door.stream("POST", "/v1/chat/completions", json=body, headers=headers) as answer:
         async for _ in answer.aiter_bytes():
             break
     await fake.hung_up()
-    await works(patient, fake)  # the row before this one is on disk by now: one writer, in order
-    [row] = await patient.app.ledger.totals("RUN", Filter(run="runs/left"), offset=0, limit=2)
+    await works(running, fake)  # the row before this one is on disk by now: one writer, in order
+    [row] = await running.app.ledger.totals("RUN", Filter(run="runs/left"), offset=0, limit=2)
     assert row.usage.estimated
     assert row.usage.output_tokens > 0
 
 
-async def test_a_caller_that_leaves_before_the_answer_hangs_up_the_provider(patient: Rig, fake: FakeProvider) -> None:
+async def test_a_caller_that_leaves_before_the_answer_hangs_up_the_provider(running: Rig, fake: FakeProvider) -> None:
     fake.queue(Reply(fault=Fault.STALL_AT_ONCE))
-    call = asyncio.create_task(patient.chat())
+    call = asyncio.create_task(running.chat())
     await fake.was_asked()
     call.cancel()
     await fake.hung_up()
-    await works(patient, fake)
+    await works(running, fake)
 
 
 async def test_a_slow_reader_holds_the_provider_back_and_is_let_go(tmp_path: Path, fake: FakeProvider) -> None:
-    async with rig(tmp_path / "home", fake, **{**SHORT, "total_seconds": 60.0}) as running:
+    async with rig(tmp_path / "home", fake, idle_seconds=0.5) as running:
         fake.queue(Reply(fault=Fault.ENDLESS))
         reader, writer = await asyncio.open_unix_connection(str(running.home.socket("door.sock")), limit=1024)
         body = json.dumps({"model": "fake/fake-small", "stream": True, "messages": [{"role": "user", "content": "hi"}]})
@@ -217,8 +226,7 @@ async def test_a_slow_reader_holds_the_provider_back_and_is_let_go(tmp_path: Pat
 async def test_calls_beyond_the_queue_are_refused_and_those_in_it_are_served(
     tmp_path: Path, fake: FakeProvider
 ) -> None:
-    bounds = {**SHORT, "first_byte_seconds": 30.0}
-    async with rig(tmp_path / "home", fake, **bounds, concurrency=1, queue=1) as running:
+    async with rig(tmp_path / "home", fake, concurrency=1, queue=1) as running:
         fake.queue(Reply("first", delay_seconds=0.05), Reply("second"))
         calls = [asyncio.create_task(running.chat(stream=True)) for _ in range(3)]
         answers = await asyncio.gather(*calls)
@@ -230,8 +238,9 @@ async def test_calls_beyond_the_queue_are_refused_and_those_in_it_are_served(
 
 
 async def test_a_wait_in_the_queue_is_bounded(tmp_path: Path, fake: FakeProvider) -> None:
-    bounds = {**SHORT, "idle_seconds": 30.0, "total_seconds": 1.5}
-    async with rig(tmp_path / "home", fake, **bounds, concurrency=1, queue=8) as running:
+    async with rig(
+        tmp_path / "home", fake, first_byte_seconds=1.0, total_seconds=3.0, concurrency=1, queue=8
+    ) as running:
         fake.queue(Reply(fault=Fault.ENDLESS, delay_seconds=0.05))
         first = asyncio.create_task(running.chat(stream=True))
         await fake.was_asked()

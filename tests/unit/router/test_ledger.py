@@ -6,12 +6,14 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 
-from router.store.database import NewerSchema, open_database
+from router.store.database import NewerSchema, open_database, store_error
+from signet.kit.errors import from_rpc
 from signet.kit.lifecycle import StartError
 from tests.fakes.provider import FakeProvider, Reply
-from tests.unit.router.rig import OPERATOR, Rig, bearer, code, events, rig
+from tests.unit.router.rig import OPERATOR, Rig, add, bearer, code, events, rig
 
 
 @pytest.fixture
@@ -69,6 +71,22 @@ async def test_a_ledger_that_cannot_be_written_is_told(running: Rig, fake: FakeP
         assert "[DONE]" not in streamed.text
         other.execute("ALTER TABLE gone RENAME TO calls")
     assert (await running.chat()).status_code == 200
+
+
+async def test_a_provider_that_cannot_be_stored_is_told_and_not_kept(running: Rig, fake: FakeProvider) -> None:
+    with database(running) as other:
+        other.execute("ALTER TABLE providers RENAME TO gone")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await add(running, fake, "other")
+        assert from_rpc(caught.value).reason == "STORE_UNAVAILABLE"
+        other.execute("ALTER TABLE gone RENAME TO providers")
+    assert [provider.spec.id for provider in running.app.fleet.providers()] == ["fake"]
+    await add(running, fake, "other")
+
+
+def test_a_full_disk_is_called_that() -> None:
+    assert store_error("database or disk is full").reason == "DISK_FULL"
+    assert store_error("disk I/O error").reason == "STORE_UNAVAILABLE"
 
 
 def test_a_database_is_made_private_and_opened_again(tmp_path: Path) -> None:
