@@ -1,5 +1,7 @@
 """How many events control stores and acknowledges, through its door, against bare SQLite in the same run."""
 
+from __future__ import annotations  # the typed stubs exist for type checkers only
+
 import asyncio
 import sqlite3
 import tempfile
