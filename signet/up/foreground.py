@@ -98,4 +98,4 @@ class Foreground:
                 await chat.wait()
             self._chatting = False
             self._screen.free()
-        self._screen.say(f"Signet goes on; Ctrl-C stops it. To talk again: {command()} chat assistant")
+        self._screen.say(f"Signet goes on; Ctrl-C stops it. To talk again: {command(self._home, 'chat assistant')}")

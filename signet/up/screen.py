@@ -84,25 +84,25 @@ class Screen:
         yield f"      whole log: {self._home.logs / standing.name}.log; tried again every 30 s, the others go on"
 
 
-def command() -> str:
-    """Give what a person types to call this very `signet`."""
+def command(home: Home, words: str) -> str:
+    """Give what a person types to call this very `signet` on this data folder."""
     here = Path(sys.executable).with_name("signet")
     found = shutil.which("signet")
     if found and Path(found).resolve() == here.resolve():
-        return "signet"
-    return str(here.relative_to(Path.cwd())) if here.is_relative_to(Path.cwd()) else str(here)
+        called = "signet"
+    else:
+        called = str(here.relative_to(Path.cwd())) if here.is_relative_to(Path.cwd()) else str(here)
+    return f"{called} {words}" + ("" if home == Home.find() else f" --data {home.root}")
 
 
 def greeting(home: Home, addresses: Mapping[str, str], code: str) -> str:
     """Say where the fleet is and three things to try; `code` signs a browser in."""
-    signet = command()
     page = addresses.get("web", "")
     link = f"{page.rstrip('/')}/sign-in?code={code}" if page and code else ""
-    here = "" if home == Home.find() else f" --data {home.root}"
     rows = [
-        (f'{signet} run assistant "List the files in your workspace"{here}', "one run, sealed"),
-        (f"{signet} chat assistant{here}", "a conversation"),
-        (f"{signet} runs list{here}", "what was run, and its records"),
+        (command(home, 'run assistant "List the files in your workspace"'), "one run, sealed"),
+        (command(home, "chat assistant"), "a conversation"),
+        (command(home, "runs list"), "what was run, and its records"),
     ]
     width = max(len(row[0]) for row in rows)
     lines = [
