@@ -3,12 +3,14 @@
 A test asks for `house`. As `own` it runs here; as `user` the same function runs in another process, by driver.py.
 """
 
+import asyncio
+import functools
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -68,6 +70,23 @@ def user_python() -> str:
 def as_user(*argv: str) -> list[str]:
     """Give the command which runs another one as an ordinary user."""
     return ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--groups=4,27", "--inh-caps=-all", *argv]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Give each test a deadline: what does not die would be waited for without end."""
+    if isinstance(item, pytest.Function) and "house" in item.fixturenames:
+        item.obj = bounded(item.obj)
+
+
+def bounded(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Let a test fail when it takes too long."""
+
+    @functools.wraps(test)
+    async def run(*arguments: object, **named: object) -> None:
+        async with asyncio.timeout(TEST_SECONDS):
+            await test(*arguments, **named)
+
+    return run
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -33,7 +33,7 @@ class House:
     @asynccontextmanager
     async def standing(cls, folder: Path) -> AsyncIterator[Self]:
         """Stand up a house that is torn down at the end, whatever happens."""
-        async with await Launcher.start((INSIDE,)) as launcher:
+        async with await Launcher.start((INSIDE,), env={"FOR_SIDECARS": "1"}) as launcher:
             yield cls(launcher, folder)
 
     def spec(self, **wanted: Any) -> Spec:

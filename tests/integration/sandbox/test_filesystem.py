@@ -77,6 +77,15 @@ async def test_the_folder_listing_of_the_root_is_ours(house: House) -> None:
     assert names <= ours
 
 
+async def test_no_mount_lets_a_program_gain_anything(house: House) -> None:
+    async with await house.open() as sandbox:
+        _, text = await run(sandbox, "cat /proc/self/mountinfo")
+    for mount in map(str.split, text.splitlines()):
+        target, options = mount[4], mount[5].split(",")
+        assert "nosuid" in options, target
+        assert "nodev" in options or target.startswith("/dev/"), target
+
+
 async def test_only_harmless_devices_are_there(house: House) -> None:
     async with await house.open() as sandbox:
         _, text = await run(sandbox, "ls /dev; echo x > /dev/null && head -c 4 /dev/urandom | wc -c")

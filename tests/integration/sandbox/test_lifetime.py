@@ -146,7 +146,7 @@ async def test_a_sidecar_lives_on_the_host_with_its_descriptors_alone(house: Hou
     assert found["fds"] == [0, 1, 2, 3]
     assert found["net"] == namespaces.identities()["net"]
     assert found["session"] == process.pid
-    assert found["env"]["GIVEN"] == "1"
+    assert found["env"]["GIVEN"] == found["env"]["FOR_SIDECARS"] == "1"
     assert "of the worker" not in found["env"].values()
     assert process.code is None
     ours.close()

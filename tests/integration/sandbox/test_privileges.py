@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from tests.integration.sandbox.house import House, ask, run
+from workers.sandbox.launcher import Launcher
 from workers.sandbox.namespaces import identities
 from workers.sandbox.spec import Command, Limits
 
@@ -44,6 +45,11 @@ def owner_of(pid: int) -> int:
     return Path("/proc", str(pid)).stat().st_uid
 
 
+def groups_of(pid: int) -> str:
+    lines = Path("/proc", str(pid), "status").read_text().splitlines()
+    return next(line.partition(":")[2].strip() for line in lines if line.startswith("Groups:"))
+
+
 def open_files(pid: int) -> list[str]:
     return [str(path.readlink()) for path in Path("/proc", str(pid), "fd").iterdir()]
 
@@ -61,6 +67,19 @@ async def test_processes_are_nobody_on_the_host(house: House) -> None:
     assert len(found["capabilities"]) == 5
     assert (found["no_new_privs"], found["seccomp"], found["dumpable"]) == ("1", "2", 0)
     assert found["host"] == spec.name
+
+
+async def test_groups_of_root_are_given_up(house: House) -> None:
+    if not house.launcher.as_root:  # an ordinary user cannot, and the report says whose uid it is
+        return
+    before = os.getgroups()
+    os.setgroups([4, 27])
+    try:
+        async with await Launcher.start() as launcher, await launcher.open(house.spec()) as sandbox:
+            assert groups_of(launcher.pid) == "4 27"
+            assert groups_of(sandbox.pid) == ""
+    finally:
+        os.setgroups(before)
 
 
 async def test_no_namespace_is_shared_with_the_host_or_another_sandbox(house: House) -> None:
