@@ -103,9 +103,9 @@ class Creation:
         ident = _next_id(connection)
         stamps.keep(connection, plan.stamp, plan.sources)
         event = _created(ident, agent, plan, request, transaction)
-        runs.insert(connection, _values(ident, agent, plan, request, transaction), request.input)
-        size = events.insert(connection, ident, [event])
-        runs.change(connection, ident, last_sequence=1, event_bytes=size)
+        values = _values(ident, agent, plan, request, transaction)
+        runs.insert(connection, values | {"last_sequence": 1, "event_bytes": event.ByteSize()}, request.input)
+        events.insert(connection, ident, [event])
         if request.session:
             sessions.count_run(connection, request.session, _title(request.input), transaction.now)
         transaction.after(partial(self.bells.ring, PENDING))

@@ -28,29 +28,41 @@ def finish(transaction: Transaction, ident: str, ending: Ending, bells: Bells) -
     """Make a run final: write `finished`, take its record's digest, end its lease."""
     connection = transaction.connection
     row = runs.row(connection, ident)
-    before = runs.get(connection, ident)
-    if row is None or before is None:
+    run = runs.get(connection, ident)
+    if row is None or run is None:
         raise NotFound("RUN_NOT_FOUND", f"there is no runs/{ident}")
-    last = _last_events(transaction, row, before, ending)
+    last = _last_events(transaction, row, run, ending)
     size = events.insert(connection, ident, last)
     leases.delete(connection, ident)
-    error = ending.error or runs_pb2.RunError()
+    _end(run, ending, last[-1])
+    made = record.build(run, events.all_of(connection, ident), stamps.texts(connection, run.stamp))
+    run.record_digest = record.seal(made)
     runs.change(
         connection,
         ident,
-        state=ending.outcome,
-        reason=error.reason,
-        message=error.message,
+        state=run.state,
+        reason=run.error.reason,
+        message=run.error.message,
         end_time=transaction.now,
-        last_sequence=last[-1].sequence,
+        last_sequence=run.last_sequence,
         event_bytes=row.event_bytes + size,
+        record_digest=run.record_digest,
     )
     runs.conclude(connection, ident, output=ending.output, messages=ending.messages)
-    run = _sealed(transaction, ident)
     transaction.after(partial(bells.ring, run.name))
     if row.session:
         transaction.after(partial(bells.ring, PENDING))  # the session's next run may begin
     return run
+
+
+def _end(run: runs_pb2.Run, ending: Ending, finished: events_pb2.RunEvent) -> None:
+    """Say in the run what the store will say of it."""
+    run.state = ending.outcome
+    run.output = ending.output
+    run.last_sequence = finished.sequence
+    run.end_time.CopyFrom(finished.time)
+    if ending.error:
+        run.error.CopyFrom(ending.error)
 
 
 def cancel(transaction: Transaction, ident: str, bells: Bells) -> runs_pb2.Run:
@@ -80,14 +92,3 @@ def _last_events(
     )
     found.append(events_pb2.RunEvent(run=row.name, sequence=sequence, time=stamp(transaction.now), finished=finished))
     return found
-
-
-def _sealed(transaction: Transaction, ident: str) -> runs_pb2.Run:
-    connection = transaction.connection
-    run = runs.get(connection, ident)
-    if run is None:
-        raise NotFound("RUN_NOT_FOUND", f"there is no runs/{ident}")
-    made = record.build(run, events.all_of(connection, ident), stamps.texts(connection, run.stamp))
-    run.record_digest = record.seal(made)
-    runs.change(connection, ident, record_digest=run.record_digest)
-    return run

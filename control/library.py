@@ -66,12 +66,11 @@ class Library:
         return [_look(folder, own=own) for _, (folder, own) in sorted(self._folders().items())]
 
     def _get(self, slug: str) -> Shelf:
-        folders = self._folders()
-        if slug not in folders:
-            message = f"there is no souls/{slug}.{near(slug, folders)}"
-            raise NotFound("SOUL_NOT_FOUND", message, hint="signet soul list")
-        folder, own = folders[slug]
-        return _look(folder, own=own)
+        for root, own in ((self.user, True), (self.catalog, False)):
+            if (root / slug).is_dir():
+                return _look(root / slug, own=own)
+        message = f"there is no souls/{slug}.{near(slug, self._folders())}"
+        raise NotFound("SOUL_NOT_FOUND", message, hint="signet soul list")
 
 
 def _look(folder: Path, *, own: bool) -> Shelf:

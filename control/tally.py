@@ -22,6 +22,10 @@ class Tally:
     cancel_noted: bool = False
 
 
+NOTHING = Tally()
+"""What most batches add."""
+
+
 def of(events: Iterable[events_pb2.RunEvent]) -> Tally:
     """Sum up: tool calls as they start, model calls and what they used as they end."""
     total = Tally()

@@ -15,10 +15,12 @@ from signet.v1 import agents_pb2, runs_pb2
 ACTIVE = (runs_pb2.RUN_STATE_PENDING, runs_pb2.RUN_STATE_RUNNING, runs_pb2.RUN_STATE_WAITING)
 """States of a run that is not final."""
 
+_GET = sa.select(table).where(table.c.id == sa.bindparam("of"))
+
 
 def get(connection: sa.Connection, ident: str) -> agents_pb2.Agent | None:
     """Give an agent, also a deleted one (it has delete_time)."""
-    row = connection.execute(sa.select(table).where(table.c.id == ident)).one_or_none()
+    row = connection.execute(_GET, {"of": ident}).one_or_none()
     return _agent(row) if row else None
 
 

@@ -20,25 +20,33 @@ class Lease:
     expire_time: int
 
 
+# Built once: building a statement costs four times as much as running it.
+_OF_RUN = table.c.run == sa.bindparam("of")
+_GET = sa.select(table).where(_OF_RUN)
+_INSERT = sa.insert(table)
+_CHANGE = sa.update(table).where(_OF_RUN)
+_DELETE = sa.delete(table).where(_OF_RUN)
+
+
 def get(connection: sa.Connection, run: str) -> Lease | None:
     """Give the lease of a run that is in a worker's hands."""
-    row = connection.execute(sa.select(table).where(table.c.run == run)).one_or_none()
+    row = connection.execute(_GET, {"of": run}).one_or_none()
     return Lease(**row._asdict()) if row else None
 
 
 def insert(connection: sa.Connection, lease: Lease) -> None:
     """Keep a new lease."""
-    connection.execute(sa.insert(table), vars(lease))
+    connection.execute(_INSERT, vars(lease))
 
 
 def extend(connection: sa.Connection, run: str, expire_time: int) -> None:
     """Let a lease hold until a later time."""
-    connection.execute(sa.update(table).where(table.c.run == run).values(expire_time=expire_time))
+    connection.execute(_CHANGE, {"of": run, "expire_time": expire_time})
 
 
 def delete(connection: sa.Connection, run: str) -> None:
     """End a lease."""
-    connection.execute(sa.delete(table).where(table.c.run == run))
+    connection.execute(_DELETE, {"of": run})
 
 
 def expired(connection: sa.Connection, now: int) -> list[Lease]:

@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from control.store.schema import runs as table
-from control.store.schema import sessions, stamps, texts
-from control.tally import Tally
+from control.store.schema import stamps, texts
+from control.tally import NOTHING, Tally
 from signet.kit.times import stamp
 from signet.v1 import runs_pb2, usage_pb2
 
@@ -53,70 +53,101 @@ class Row:
 
 _ROW = sa.select(*(getattr(table.c, name) for name in Row.__dataclass_fields__))
 
+# Built once: building a statement costs four times as much as running it.
+_ROW_OF = _ROW.where(table.c.id == sa.bindparam("of"))
+_INSERT = sa.insert(table)
+_INSERT_TEXT = sa.insert(texts)
+_CHANGE = sa.update(table).where(table.c.id == sa.bindparam("of"))
+_CONCLUDE = sa.update(texts).where(texts.c.run == sa.bindparam("of"))
+_NEWEST = sa.select(sa.func.max(table.c.id))
+_WAITING = (
+    sa.select(table.c.id).where(table.c.state == runs_pb2.RUN_STATE_PENDING).limit(sa.bindparam("most")).subquery()
+)
+_PENDING = sa.select(sa.func.count()).select_from(_WAITING)
+_BY_REQUEST = sa.select(table.c.id, table.c.request_hash).where(table.c.request_id == sa.bindparam("wanted"))
+
 
 def row(connection: sa.Connection, ident: str) -> Row | None:
     """Give what a change needs of a run."""
-    found = connection.execute(_ROW.where(table.c.id == ident)).one_or_none()
+    found = connection.execute(_ROW_OF, {"of": ident}).one_or_none()
     return _row(found) if found else None
 
 
 def insert(connection: sa.Connection, values: dict[str, Any], text: str) -> None:
     """Keep a new run and its input."""
-    connection.execute(sa.insert(table), values | {"cost_microusd": 0})
-    connection.execute(sa.insert(texts), {"run": values["id"], "input": text})
+    connection.execute(_INSERT, values | {"cost_microusd": 0})
+    connection.execute(_INSERT_TEXT, {"run": values["id"], "input": text})
 
 
 def change(connection: sa.Connection, ident: str, **values: Any) -> None:
     """Change columns of a run."""
-    connection.execute(sa.update(table).where(table.c.id == ident).values(values))
+    connection.execute(_CHANGE, values | {"of": ident})
 
 
 def conclude(connection: sa.Connection, ident: str, *, output: str, messages: str) -> None:
     """Keep what a run answered, and what it adds to its session."""
-    connection.execute(sa.update(texts).where(texts.c.run == ident).values(output=output, messages=messages))
+    connection.execute(_CONCLUDE, {"of": ident, "output": output, "messages": messages})
+
+
+_SUMS = tuple(Tally.__dataclass_fields__)
+_GROW = (
+    sa.update(table)
+    .where(table.c.id == sa.bindparam("of"))
+    .values(last_sequence=sa.bindparam("last_sequence"), event_bytes=table.c.event_bytes + sa.bindparam("bytes_more"))
+)
+# A sum with NULL is NULL: a cost that is unknown once stays so. The two flags are 0 or 1, and `max` is their "or".
+_GROW_SUMS = _GROW.values(
+    {
+        name: sa.func.max(table.c[name], sa.bindparam(f"{name}_more"))
+        if name in {"estimated", "cancel_noted"}
+        else table.c[name] + sa.bindparam(f"{name}_more")
+        for name in _SUMS
+    }
+)
 
 
 def grow(connection: sa.Connection, ident: str, last_sequence: int, size: int, tally: Tally) -> None:
     """Note that events were kept, and what they add to the run's figures."""
-    values: dict[str, Any] = {"last_sequence": last_sequence, "event_bytes": table.c.event_bytes + size}
-    if tally != Tally():
-        sums = ("model_calls", "tool_calls", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
-        values |= {name: table.c[name] + getattr(tally, name) for name in (*sums, "usage_calls", "cost_microusd")}
-        if tally.cost_microusd is None:
-            values["cost_microusd"] = None
-        values["estimated"] = sa.or_(table.c.estimated, sa.literal(tally.estimated))
-        values["cancel_noted"] = sa.or_(table.c.cancel_noted, sa.literal(tally.cancel_noted))
-    connection.execute(sa.update(table).where(table.c.id == ident).values(values))
+    values = {"of": ident, "last_sequence": last_sequence, "bytes_more": size}
+    if tally == NOTHING:
+        connection.execute(_GROW, values)
+    else:
+        more = {f"{name}_more": getattr(tally, name) for name in _SUMS}
+        connection.execute(_GROW_SUMS, values | more)
+
+
+_other = table.alias("other")
+_busy = sa.exists().where(_other.c.session == table.c.session, _other.c.state.in_(_HELD))
+_CLAIMABLE = (
+    _ROW.where(
+        table.c.state == runs_pb2.RUN_STATE_PENDING,
+        table.c.runtime.in_(sa.bindparam("runtimes", expanding=True)),
+        ~_busy,
+    )
+    .order_by(table.c.id)
+    .limit(1)
+)
 
 
 def claimable(connection: sa.Connection, runtimes: Sequence[str]) -> Row | None:
     """Give the oldest PENDING run whose session has no run in a worker's hands."""
-    other = table.alias("other")
-    busy = sa.exists().where(other.c.session == table.c.session, other.c.state.in_(_HELD))
-    query = (
-        _ROW.where(table.c.state == runs_pb2.RUN_STATE_PENDING, table.c.runtime.in_(runtimes), ~busy)
-        .order_by(table.c.id)
-        .limit(1)
-    )
-    found = connection.execute(query).one_or_none()
+    found = connection.execute(_CLAIMABLE, {"runtimes": list(runtimes)}).one_or_none()
     return _row(found) if found else None
 
 
 def pending(connection: sa.Connection, limit: int) -> int:
     """Count the runs that wait for a worker, up to a limit."""
-    some = sa.select(table.c.id).where(table.c.state == runs_pb2.RUN_STATE_PENDING).limit(limit).subquery()
-    return connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
+    return connection.execute(_PENDING, {"most": limit}).scalar_one()
 
 
 def newest(connection: sa.Connection) -> str:
     """Give the highest id, empty where there is no run."""
-    return connection.execute(sa.select(sa.func.max(table.c.id))).scalar_one() or ""
+    return connection.execute(_NEWEST).scalar_one() or ""
 
 
 def by_request(connection: sa.Connection, request_id: str) -> tuple[str, str] | None:
     """Give the id of the run that a request made, and the hash of that request."""
-    query = sa.select(table.c.id, table.c.request_hash).where(table.c.request_id == request_id)
-    found = connection.execute(query).one_or_none()
+    found = connection.execute(_BY_REQUEST, {"wanted": request_id}).one_or_none()
     return (found.id, found.request_hash) if found else None
 
 
@@ -144,11 +175,12 @@ _PUBLIC = (
     .join(texts, texts.c.run == table.c.id)
 )
 
+_GET = _PUBLIC.add_columns(texts.c.input, texts.c.output).where(table.c.id == sa.bindparam("of"))
+
 
 def get(connection: sa.Connection, ident: str) -> runs_pb2.Run | None:
     """Give a run, whole."""
-    query = _PUBLIC.add_columns(texts.c.input, texts.c.output).where(table.c.id == ident)
-    found = connection.execute(query).one_or_none()
+    found = connection.execute(_GET, {"of": ident}).one_or_none()
     return _run(found, found.input, found.output) if found else None
 
 
@@ -252,9 +284,3 @@ def _usage(found: sa.Row[Any]) -> usage_pb2.Usage:
         estimated=found.estimated,
         calls=found.usage_calls,
     )
-
-
-def session_agent(connection: sa.Connection, session: str) -> str | None:
-    """Give the agent of a session that is not deleted."""
-    query = sa.select(sessions.c.agent).where(sessions.c.id == session, sessions.c.delete_time.is_(None))
-    return connection.execute(query).scalar_one_or_none()

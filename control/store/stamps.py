@@ -10,12 +10,15 @@ from control.store.schema import sources, stamps
 from signet.v1 import runs_pb2
 
 _PARTS = ("soul", "tools", "runtime", "model", "permissions")
+_STAMP = sa.select(stamps.c.digest).where(stamps.c.digest == sa.bindparam("of"))
+_SOURCE = sa.select(sources.c.digest).where(sources.c.digest == sa.bindparam("of"))
+_BODY = sa.select(sources.c.body).where(sources.c.digest == sa.bindparam("of"))
+_BODIES = sa.select(sources).where(sources.c.digest.in_(sa.bindparam("of", expanding=True)))
 
 
 def keep(connection: sa.Connection, stamp: runs_pb2.Stamp, texts: Mapping[str, str]) -> None:
     """Keep a stamp and the texts of its five digests, keyed by digest."""
-    known = connection.execute(sa.select(stamps.c.digest).where(stamps.c.digest == stamp.digest)).first()
-    if known:
+    if connection.execute(_STAMP, {"of": stamp.digest}).first():
         return
     rows = [{"digest": digest, "body": text.encode()} for digest, text in texts.items()]
     connection.execute(insert(sources).on_conflict_do_nothing(), rows)
@@ -26,17 +29,19 @@ def keep(connection: sa.Connection, stamp: runs_pb2.Stamp, texts: Mapping[str, s
 def keep_body(connection: sa.Connection, body: bytes) -> str:
     """Keep some bytes under their sha256, and give it."""
     digest = hashlib.sha256(body).hexdigest()
-    if not connection.execute(sa.select(sources.c.digest).where(sources.c.digest == digest)).first():
+    if not connection.execute(_SOURCE, {"of": digest}).first():
         connection.execute(insert(sources).on_conflict_do_nothing(), {"digest": digest, "body": body})
     return digest
 
 
 def body(connection: sa.Connection, digest: str) -> bytes:
     """Give bytes kept under a digest."""
-    found: bytes = connection.execute(sa.select(sources.c.body).where(sources.c.digest == digest)).scalar_one()
+    found: bytes = connection.execute(_BODY, {"of": digest}).scalar_one()
     return found
 
 
 def texts(connection: sa.Connection, stamp: runs_pb2.Stamp) -> dict[str, str]:
     """Give the texts of a stamp's five digests, keyed by part."""
-    return {part: body(connection, getattr(stamp, part)).decode() for part in _PARTS}
+    wanted = {part: getattr(stamp, part) for part in _PARTS}
+    found = {row.digest: row.body.decode() for row in connection.execute(_BODIES, {"of": list(wanted.values())})}
+    return {part: found[digest] for part, digest in wanted.items()}

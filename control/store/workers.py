@@ -29,11 +29,13 @@ class Worker:
 
 
 _ACTIVE = sa.select(sa.func.count()).where(leases.c.worker == table.c.id).scalar_subquery().label("active_runs")
+_GET = sa.select(table, _ACTIVE).where(table.c.id == sa.bindparam("of"))
+_CHANGE = sa.update(table).where(table.c.id == sa.bindparam("of"))
 
 
 def get(connection: sa.Connection, ident: str) -> Worker | None:
     """Give a worker."""
-    row = connection.execute(sa.select(table, _ACTIVE).where(table.c.id == ident)).one_or_none()
+    row = connection.execute(_GET, {"of": ident}).one_or_none()
     return _worker(row) if row else None
 
 
@@ -66,8 +68,8 @@ def keep(connection: sa.Connection, worker: Worker) -> None:
 
 def seen(connection: sa.Connection, ident: str, now: int, sandboxes: int | None = None) -> None:
     """Note that a worker was heard from, and how many sandboxes it said it has."""
-    values = {"last_seen_time": now} | ({} if sandboxes is None else {"sandboxes": sandboxes})
-    connection.execute(sa.update(table).where(table.c.id == ident).values(values))
+    more = {} if sandboxes is None else {"sandboxes": sandboxes}
+    connection.execute(_CHANGE, {"of": ident, "last_seen_time": now, **more})
 
 
 def set_draining(connection: sa.Connection, ident: str, *, draining: bool) -> None:
