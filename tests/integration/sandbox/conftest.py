@@ -44,8 +44,10 @@ def lent(*, user: bool) -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="sandbox-"))
     if user and os.geteuid() == 0:
         os.chown(path, USER, USER)
-    yield path
-    shutil.rmtree(path)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
 
 
 @pytest_asyncio.fixture
@@ -65,6 +67,16 @@ def user_python() -> str:
         if found.returncode == 0:
             return python
     raise AssertionError("An ordinary user needs a Python it can read, such as Debian's /usr/bin/python3.")
+
+
+@pytest.fixture(scope="session")
+def user_root() -> Iterator[Path]:
+    """Copy the sandbox and these tests to where the ordinary user can read them; the checkout may be root's alone."""
+    with lent(user=True) as copy:
+        for folder in ("workers/sandbox", "tests/integration/sandbox"):
+            shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "workers" / "__init__.py", copy / "workers")
+        yield copy
 
 
 def as_user(*argv: str) -> list[str]:
@@ -94,9 +106,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if pyfuncitem.funcargs.get("mode") != "user" or "house" not in pyfuncitem.funcargs:
         return None
     python = pyfuncitem._request.getfixturevalue("user_python")
-    driver = str(Path(__file__).with_name("driver.py"))
+    root: Path = pyfuncitem._request.getfixturevalue("user_root")
+    driver = str(root / "tests/integration/sandbox/driver.py")
     module = f"tests.integration.sandbox.{Path(pyfuncitem.path).stem}"
-    argv = as_user(python, "-I", driver, str(ROOT), module, pyfuncitem.originalname, str(pyfuncitem.funcargs["folder"]))
+    argv = as_user(python, "-I", driver, str(root), module, pyfuncitem.originalname, str(pyfuncitem.funcargs["folder"]))
     done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=TEST_SECONDS)
     assert done.returncode == 0, f"as an ordinary user:\n{done.stdout}{done.stderr}"
     return True

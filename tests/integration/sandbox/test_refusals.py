@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.integration.sandbox.conftest import ROOT, TEST_SECONDS, as_user, lent
+from tests.integration.sandbox.conftest import TEST_SECONDS, as_user, lent
 from tests.integration.sandbox.house import House
 from workers.sandbox.errors import SandboxUnavailable
 from workers.sandbox.launcher import Launcher
 
-CRIPPLED = str(Path(__file__).with_name("crippled.py"))
+CRIPPLED = "tests/integration/sandbox/crippled.py"
 IS_ROOT = os.geteuid() == 0
 ROOT_CASES = (
     [("no-userns-for-root", "user.max_user_namespaces"), ("no-netns-for-root", "user.max_net_namespaces")]
@@ -31,11 +31,11 @@ def place() -> Iterator[Path]:
 
 
 @pytest.fixture
-def attempt(place: Path, user_python: str) -> Any:
+def attempt(place: Path, user_python: str, user_root: Path) -> Any:
     """Open a sandbox, as an ordinary user or as who runs the tests, where something is missing."""
 
     def run(how: str, *, user: bool, best_effort: str = "") -> dict[str, Any]:
-        argv = ["-I", CRIPPLED, str(ROOT), how, str(place), best_effort]
+        argv = ["-I", str(user_root / CRIPPLED), str(user_root), how, str(place), best_effort]
         argv = as_user(user_python, *argv) if user and IS_ROOT else [sys.executable, *argv]
         done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=TEST_SECONDS)
         assert done.returncode == 0, done.stderr
