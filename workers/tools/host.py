@@ -39,7 +39,6 @@ TOOLS: Mapping[str, Callable[[Call], Result]] = {
 def main() -> None:
     """Read one call, do it, write its result, return. It never fails silently: a fault of ours is a result too."""
     lead()
-    os.set_inheritable(FD, False)  # no command may write here
     try:
         result = answer(receive())
     except ToolError as error:

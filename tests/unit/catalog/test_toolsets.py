@@ -32,6 +32,7 @@ FILES = ("read_file", "write_file", "edit_file", "list_files", "search_files")
         (Policy(enforced=("files",), optional=("terminal",)), (), FILES),
         (Policy(enforced=("files",), optional=("terminal",)), ("terminal",), (*FILES, "exec")),
         (Policy(default_enabled=("files",), forbidden=("terminal",)), (), FILES),
+        (Policy(default_enabled=("files", "terminal"), forbidden=("terminal",)), (), FILES),
     ],
 )
 def test_an_agent_is_offered_what_the_soul_enforces_and_what_it_names_or_else_the_defaults(

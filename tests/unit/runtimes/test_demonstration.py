@@ -90,6 +90,12 @@ async def test_arguments_that_do_not_hold_are_asked_for(run: Run, model: ModelSc
     assert told.last()["output"].endswith("?")
 
 
+async def test_two_texts_that_are_the_same_are_asked_for(run: Run, model: ModelScript) -> None:
+    model.answer(meant("edit_file"))
+    told = await run(**DEMO, input='Replace "x" with "x" in a.txt')
+    assert told.last()["output"] == phrases.want("edit_file", "new_text")
+
+
 async def test_results_and_questions_are_kept_out_of_what_the_model_reads(run: Run, model: ModelScript) -> None:
     shown = phrases.shown("read_file", {"path": "a"}, "secret fact", is_error=False)
     history = [
