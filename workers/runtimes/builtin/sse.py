@@ -54,7 +54,7 @@ class Events:
             return event
         name, _, value = line.partition(b":")
         if name == b"data":
-            self.size += len(line)
+            self.size += len(line) + 1
             self._bound(self.size)
             self.data.append(value.removeprefix(b" ").decode("utf-8", "replace"))
         return None
