@@ -13,6 +13,8 @@ from router.store.ledger import Ledger
 from router.wire import Wire
 from signet.kit.errors import NotFound
 
+_BROKE = ("provider_error", "provider_unavailable")
+
 
 @dataclass(frozen=True)
 class Broker:
@@ -29,11 +31,17 @@ class Broker:
         choice = self._choose(ask, who)
         provider = self.fleet.provider(choice.provider)
         wait = self.bounds.deadlines.first_byte_seconds
-        target, gate = await provider.target(ask, choice.upstream, wait)
-        async with gate.entered(wait):
-            model = provider.model(choice.upstream)
+        model = provider.model(choice.upstream)
+        for last in (False, True):
+            target, gate = await provider.target(ask, choice.upstream, wait)
             attempt = Attempt(self.wire, self.ledger, self.bounds, ask, who, provider, model, target, began)
-            await attempt.run(sink)
+            try:
+                async with gate.entered(wait):
+                    await attempt.run(sink)
+                return
+            except Refusal as refusal:
+                if last or sink.started or refusal.code not in _BROKE or not await provider.recovered():
+                    raise
 
     def _choose(self, ask: Ask, who: Identity) -> Choice:
         try:

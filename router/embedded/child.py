@@ -16,6 +16,7 @@ _LAST_RETRY_SECONDS = 30.0
 _STEADY_SECONDS = 60.0  # who lived that long begins again with the short wait
 _LOAD_SECONDS = 120.0
 _END_SECONDS = 3.0
+_NOTICE_SECONDS = 0.5
 _PARTS = ("chat", "embeddings")
 _STARTING = Health(State.STARTING, "its weights are being checked and loaded")
 
@@ -66,6 +67,17 @@ class Child:
     async def launched(self) -> None:
         """Wait until its process was started once, so that it loads while others do something else."""
         await self._launched.wait()
+
+    async def died(self) -> bool:
+        """Say whether its process has ended; one that was killed just now takes a moment to be noticed."""
+        if any(health.state is State.STARTING for health in self._health.values()):
+            return True
+        try:
+            async with asyncio.timeout(_NOTICE_SECONDS), self._changed:
+                await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def mend(self) -> None:
         """Start anew if a part is UNAVAILABLE: somebody may have mended its cause."""

@@ -43,6 +43,12 @@ class Provider(Protocol):
         Raises Refusal: 400 for what the model cannot do, 503 where the provider cannot be asked.
         """
 
+    async def recovered(self) -> bool:
+        """Say whether a call that broke before its first byte may be sent again, and wait until it makes sense.
+
+        Never where the first one may cost money.
+        """
+
     def observe(self, health: Health) -> None:
         """Take note of how a call went."""
 

@@ -90,6 +90,10 @@ class Embedded:
             raise provider_unavailable(f"the embedded model is not there: {health.detail}")
         return self._targets[part]
 
+    async def recovered(self) -> bool:
+        """Say yes if the child had died: the next one takes the call."""
+        return await self._child.died()
+
     def observe(self, health: Health) -> None:
         """Learn nothing from calls: the child's own reports say how it is."""
 

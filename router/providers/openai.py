@@ -82,6 +82,10 @@ class OpenAI:
             raise provider_unavailable(self._spec.trouble)
         return self._target, self._gate
 
+    async def recovered(self) -> bool:
+        """Say no: what broke may have been charged."""
+        return False
+
     def observe(self, health: Health) -> None:
         """Take note of how a call went."""
         if not self._spec.trouble:
