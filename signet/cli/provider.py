@@ -191,7 +191,7 @@ def _page(found: "Provider") -> str:
             ("models", "\n".join(found.models)),
             ("price of a million", f"{in_price} in, {out_price} out"),
             ("from", found.origin),
-            ("created", local(found.create_time) if found.HasField("create_time") else ""),
+            ("created", local(found.create_time) if found.create_time.seconds else ""),
         ]
     )
 

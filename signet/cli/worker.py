@@ -37,14 +37,17 @@ def list_(call: Call) -> None:
 
 
 @worker.command("show")
-@click.argument("name", shell_complete=WORKER)
+@click.argument("name", required=False, shell_complete=WORKER)
 @click.pass_obj
-def show(call: Call, *, name: str) -> None:
-    """Show one worker and what its sandboxes hold, layer by layer, as probed from inside."""
+def show(call: Call, *, name: str | None) -> None:
+    """Show one worker and what its sandboxes hold, layer by layer, as probed from inside.
+
+    The name may be left out where there is only one.
+    """
     from signet.cli.output import emit
 
     with call.signet() as signet:
-        found = signet.workers.get(name)
+        found = signet.workers.get(name) if name else _only(list(signet.workers.list()))
     emit(call, found, _page)
 
 
@@ -72,6 +75,12 @@ def undrain(call: Call, *, name: str) -> None:
     with call.signet() as signet:
         found = signet.workers.undrain(name)
     emit(call, found, lambda found: f"{found.name} takes work again")
+
+
+def _only(workers: "list[Worker]") -> "Worker":
+    if len(workers) != 1:
+        raise click.UsageError(f"there are {len(workers)} workers: name one, see `signet worker list`")
+    return workers[0]
 
 
 def _table(workers: "list[Worker]") -> str:

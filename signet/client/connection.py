@@ -8,11 +8,23 @@ import grpc
 
 from signet.client.fleet import Fleet
 from signet.client.patience import Patience
+from signet.kit import deadlines
 from signet.kit.errors import FailedPrecondition, SignetError, Unavailable, from_rpc
-from signet.kit.rpc import channel
 
 Q = TypeVar("Q")
 R = TypeVar("R")
+
+_OPTIONS = (
+    ("grpc.keepalive_time_ms", 10_000),  # as signet.kit.rpc, whose servers allow it
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),  # what was restarted is found again at once,
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),  # and not after the two minutes that are gRPC's default
+    ("grpc.max_receive_message_length", 64 << 20),  # a record holds all that a run said
+)
 
 
 class Channels:
@@ -26,7 +38,7 @@ class Channels:
     @cached_property
     def control(self) -> grpc.aio.Channel:
         """Where agents, sessions, runs, workers and tokens are."""
-        return channel(self._fleet.control)
+        return grpc.aio.insecure_channel(self._fleet.control, options=_OPTIONS)
 
     @cached_property
     def router(self) -> grpc.aio.Channel:
@@ -37,7 +49,7 @@ class Channels:
                 f"the router of the fleet at {self._fleet.control} is not known",
                 hint="set SIGNET_ROUTER to its host:port",
             )
-        return channel(self._fleet.router)
+        return grpc.aio.insecure_channel(self._fleet.router, options=_OPTIONS)
 
     async def close(self) -> None:
         """Close what was dialled."""
@@ -50,8 +62,9 @@ class Channels:
 class Connection:
     """One caller's calls over the channels.
 
-    A unary call has `timeout_seconds` in all. Where the service is away, a call that may be repeated is sent again for
-    `patience_seconds`; at once not, where nobody was ever reached and no supervisor is there to bring the service back.
+    A unary call has `timeout_seconds`, or what is left of the call that is being served if that is less. Where the
+    service is away, a call that may be repeated is sent again for `patience_seconds`; not at all, where nobody was ever
+    reached and no supervisor is there to bring the service back.
     """
 
     def __init__(self, fleet: Fleet, channels: Channels, *, timeout_seconds: float, patience_seconds: float) -> None:
@@ -74,7 +87,8 @@ class Connection:
         patience = self.patience()
         while True:
             try:
-                answer = await method(request, timeout=self.timeout_seconds, metadata=self._metadata())
+                timeout = deadlines.shorter(self.timeout_seconds)
+                answer = await method(request, timeout=timeout, metadata=self._metadata())
             except grpc.aio.AioRpcError as error:
                 failure = self.explain(error)
                 if not repeat:
@@ -86,7 +100,7 @@ class Connection:
 
     async def stream(self, method: grpc.aio.UnaryStreamMultiCallable[Q, R], request: Q) -> AsyncGenerator[R, None]:
         """Yield what a stream brings. Ending it early cancels the call. Raises an error of signet.kit.errors."""
-        call = method(request, metadata=self._metadata())
+        call = method(request, timeout=deadlines.shorter(None), metadata=self._metadata())
         try:
             async for answer in call:
                 self.channels.reached = True

@@ -32,6 +32,7 @@ _HELP = {
 }
 _KEYS = "Enter sends · Alt-Enter or Esc Enter: another line · Ctrl-C stops an answer · Ctrl-D leaves"
 _LISTED = 20
+_SAID = ("demonstration_model",)  # by the greeting; once is enough
 
 
 class Talk:
@@ -119,7 +120,7 @@ class Talk:
     async def _turn(self, text: str) -> None:
         if not self._session:
             self._session = (await self._signet.sessions.create(self._agent)).name
-        view = choose(self._call, streaming=self._call.lively, lines=("json", "jsonl"))
+        view = choose(self._call, streaming=self._call.lively, lines=("json", "jsonl"), hushed=_SAID)
         run = self._signet.run("", text, session=self._session, model=self._model)
         async with shown(view), aclosing(run) as events:
             async for event in events:
@@ -181,8 +182,8 @@ class Talk:
         if sys.stdin.isatty():
             self._call.say(dim(f"{_KEYS} · /help"))
         if found is not None and found.profile.demonstration:
-            note = "Its answers come from a demonstration model, too small for real work. To connect a real one:"
-            self._call.say(click.style(f"! {note} signet provider add --help", fg="yellow"))
+            note = "! a demonstration model, too small for real work; a real one: signet provider add --help"
+            self._call.say(click.style(note, fg="yellow"))
 
     def _complain(self, error: SignetError) -> None:
         Failure.of(error).show(as_json=self._call.output in {"json", "jsonl"}, color=self._call.color)

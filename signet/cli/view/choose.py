@@ -41,8 +41,11 @@ async def shown(view: View) -> AsyncIterator[View]:
         view.close()
 
 
-def choose(call: Call, *, streaming: bool, lines: Collection[str]) -> View:
-    """Choose by what was asked for and where it goes; `lines` are the outputs for which every event is a line."""
+def choose(call: Call, *, streaming: bool, lines: Collection[str], hushed: Collection[str] = ()) -> View:
+    """Choose by what was asked for and where it goes.
+
+    `lines` are the outputs for which every event is a line, `hushed` the codes of notices that people are spared.
+    """
     if call.output in lines:
         from signet.cli.view.lines import Lines
 
@@ -50,7 +53,7 @@ def choose(call: Call, *, streaming: bool, lines: Collection[str]) -> View:
     if call.output == "table" and call.lively and streaming:
         from signet.cli.view.live import Live
 
-        return Live(call)
+        return Live(call, hushed)
     from signet.cli.view.plain import Plain
 
-    return Plain(call, streaming=streaming, answer=call.output == "table")
+    return Plain(call, streaming=streaming, answer=call.output == "table", hushed=hushed)

@@ -4,12 +4,12 @@ Drawn from one thread only: rich's own Live redraws from another, and what is pr
 """
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live_render import LiveRender
 from rich.markdown import Markdown
-from rich.padding import Padding
 from rich.segment import Segment
 from rich.spinner import Spinner
 from rich.text import Text
@@ -41,7 +41,8 @@ class _Tool:
 class Live:
     """Shows events as they come. What is settled scrolls away as ordinary text; only what still changes is redrawn."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, hushed: Collection[str] = ()) -> None:
+        self._hushed = hushed
         self._console = Console(no_color=call.color is False, highlight=False)
         self._quiet = call.quiet
         self._text = ""
@@ -113,6 +114,8 @@ class Live:
         self._draw(heading, _tail(call.result if call.is_error else tool.output or call.result))
 
     def _on_note(self, event: RunEvent) -> None:
+        if event.notice.code in self._hushed:
+            return
         self._settle(everything=True)
         if event.HasField("attempt_lost"):
             self._tools.clear()
@@ -130,7 +133,7 @@ class Live:
         end = len(self._text) if everything else settled(self._text)
         block, self._text = self._text[:end], self._text[end:]
         if block.strip():
-            self._draw(Padding(Markdown(block.strip()), (0, 0, 1, 0)))
+            self._draw(_Trimmed(Markdown(block.strip())), "")
 
     def _draw(self, *above: RenderableType) -> None:
         """Put what is settled above, and what still changes below it, in one write."""
@@ -150,7 +153,7 @@ class Live:
             passed = seconds((time.monotonic() - tool.began) * 1e6)
             parts += [_heading(tool, Text(passed, style="cyan")), _tail(tool.output)]
         if self._text.strip():
-            parts.append(_Bottom(Markdown(self._text.strip()), self._console.height - 2))
+            parts.append(_Bottom(_Trimmed(Markdown(self._text.strip())), self._console.height - 2))
         elif not self._tools and time.monotonic() - self._moved > _STILL_SECONDS:
             self._spinner.update(text=Text(self._waiting(), style="dim"))
             parts.append(self._spinner)
@@ -176,6 +179,20 @@ def _tail(output: str) -> RenderableType:
     if not lines:
         return Group()
     return Text("\n".join(f"  │ {line}" for line in lines), style="dim", no_wrap=True, overflow="ellipsis")
+
+
+class _Trimmed:
+    """Something without the empty lines above and below it."""
+
+    def __init__(self, what: RenderableType) -> None:
+        self._what = what
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = console.render_lines(self._what, options, pad=False)
+        full = [index for index, line in enumerate(lines) if any(segment.text.strip() for segment in line)]
+        for line in lines[full[0] : full[-1] + 1] if full else ():
+            yield from line
+            yield Segment.line()
 
 
 class _Bottom:

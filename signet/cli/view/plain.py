@@ -1,6 +1,7 @@
 """A run as lines: the answer on standard output, what happens meanwhile on standard error."""
 
 import sys
+from collections.abc import Collection
 
 import click
 
@@ -16,7 +17,8 @@ class Plain:
     Only the whole answer is free of what a lost attempt or an earlier round had said.
     """
 
-    def __init__(self, call: Call, *, streaming: bool, answer: bool = True) -> None:
+    def __init__(self, call: Call, *, streaming: bool, answer: bool = True, hushed: Collection[str] = ()) -> None:
+        self._hushed = hushed
         self._call = call
         self._streaming = streaming and answer
         self._answer = answer
@@ -36,7 +38,7 @@ class Plain:
             self._tell(tool_started(event.tool_call_started))
         elif kind == "tool_call_finished":
             self._tell(tool_ended(event.tool_call_finished, self._tools.get(event.tool_call_finished.id, "tool")))
-        elif kind in {"notice", "attempt_lost", "cancel_requested"}:
+        elif kind in {"notice", "attempt_lost", "cancel_requested"} and event.notice.code not in self._hushed:
             self._tell(noted(event))
         elif kind == "finished":
             self._finish(raw if self._verbatim else event, event)

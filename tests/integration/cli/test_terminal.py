@@ -6,7 +6,7 @@ import pytest
 
 from signet.v1 import runs_pb2 as pb
 from signet.v1 import sessions_pb2
-from tests.fakes.control import Hold, text, tool
+from tests.fakes.control import Hold, notice, text, tool
 from tests.fakes.hosted import Hosted
 from tests.integration.cli.conftest import ROOT, Cli
 from tests.integration.cli.terminal import Terminal
@@ -55,6 +55,16 @@ def test_tool_calls_are_shown_with_arguments_and_output(chat: Terminal, fleet: H
     shown = chat.wait_for("Two files.")
     assert 'exec  command="ls"  ✓ 12 ms' in shown
     assert "│ a.txt" in shown
+
+
+def test_that_the_model_is_a_demonstration_is_said_once(chat: Terminal, fleet: Hosted) -> None:
+    fleet.state.scripts["hi"] = (notice("demonstration_model", "small"), notice("other", "careful"), text("Hi!"))
+
+    chat.type("hi\r")
+
+    shown = chat.wait_for("Hi!")
+    assert "! careful" in shown
+    assert "! small" not in shown
 
 
 def test_ctrl_c_stops_the_turn_and_not_the_talk(chat: Terminal, fleet: Hosted) -> None:

@@ -15,8 +15,9 @@ QUICK = {"click", "signet"}
 """What help, completion and the version may load, beside the standard library."""
 
 CALLING = QUICK | {
-    "google", "grpc", "grpc_health", "grpc_reflection", "grpc_status", "wcwidth",
-    "cython_runtime", "typing_extensions", "grpc_tools",  # gRPC's own; the last where it is installed
+    "google", "grpc", "wcwidth",
+    # gRPC's own; of the last three it loads the empty package where it is installed
+    "cython_runtime", "typing_extensions", "grpc_tools", "grpc_health", "grpc_reflection",
 }  # fmt: skip
 """What a command that calls the fleet may load."""
 

@@ -207,6 +207,7 @@ def test_the_embedded_model_is_called_what_it_is(cli: Cli) -> None:
 
 def test_a_worker_shows_its_isolation_layer_by_layer(cli: Cli) -> None:
     shown = cli.run("worker", "show", "local").stdout
+    assert cli.run("worker", "show").stdout == shown  # there is only one
 
     assert "network namespace  enforced  no route, 1 listener" in shown
     assert "landlock           partial   ABI 4: no device ioctl" in shown

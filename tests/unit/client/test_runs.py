@@ -162,6 +162,16 @@ async def test_wait_gives_the_final_run(signet: AsyncSignet) -> None:
     assert (await signet.runs.record(run.name)).digest == final.record_digest
 
 
+async def test_a_record_may_be_larger_than_grpc_usually_takes(signet: AsyncSignet, state: State) -> None:
+    state.scripts["much"] = (text("x" * (3 << 20)),)
+    run = await signet.runs.wait((await signet.runs.create("assistant", "much")).name, timeout_seconds=20)
+
+    record = await signet.runs.record(run.name)
+
+    assert record.ByteSize() > 9 << 20
+    assert record.run == run
+
+
 async def test_wait_ends_with_its_deadline_and_leaves_the_run(signet: AsyncSignet, state: State) -> None:
     state.scripts["held"] = (Hold(),)
     run = await signet.runs.create("assistant", "held")
