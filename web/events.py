@@ -117,8 +117,7 @@ class Stream(Response):
                 for task in tasks:
                     task.cancel()
                 results = await asyncio.gather(*tasks, return_exceptions=True)
-            _raise_faults(results)
-            if not leaving.done() or leaving.cancelled():
+            if not _faulted(results) and leaving.cancelled():  # else nobody is there to be told of the end
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _left(self, receive: Receive) -> None:
@@ -201,9 +200,12 @@ class Stream(Response):
             await send(message)
 
 
-def _raise_faults(results: Iterable[object]) -> None:
+def _faulted(results: Iterable[object]) -> bool:
+    """Tell whether the reader was too slow: its connection is closed as it is. Raises what is a fault of ours."""
     for result in results:
         if isinstance(result, TimeoutError):
             _log.warning("reader_too_slow", seconds=SEND_SECONDS)
-        elif isinstance(result, Exception):
+            return True
+        if isinstance(result, Exception):
             raise result
+    return False

@@ -18,6 +18,7 @@ from web.options import WebOptions
 
 _GRACE_SECONDS = 3
 _HEADER_BYTES = 65_536
+_STUCK_MILLISECONDS = 60_000
 _PATIENCE_SECONDS = 1.0  # a page says at once that control is away, and tries again by itself
 
 _log = get("web")
@@ -91,6 +92,8 @@ def bind(options: WebOptions) -> socket.socket:
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # connections inherit it: a reader that takes nothing for so long is cut off, whatever is still buffered for it
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STUCK_MILLISECONDS)
     try:
         listener.bind((options.host, options.port))
         listener.listen(1024)

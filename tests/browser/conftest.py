@@ -41,6 +41,7 @@ class Served:
 
     home: Home
     port: int
+    options: WebOptions | None = None
     _task: asyncio.Task[int] | None = None
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -50,7 +51,7 @@ class Served:
 
     async def start(self) -> None:
         self._stop = asyncio.Event()
-        self._task = asyncio.create_task(serve(self.home, WebOptions(port=self.port), self._stop))
+        self._task = asyncio.create_task(serve(self.home, self.options or WebOptions(port=self.port), self._stop))
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", self.port)

@@ -38,9 +38,9 @@ async def furnish(site: Site, page: Page) -> list[str]:
     return [*PATHS, *sessions, runs[0], runs[1], runs[-1]]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-async def test_names_roles_landmarks_and_contrast(site: Site, visit: Visit, theme: str) -> None:
-    page = await visit(color_scheme=theme, reduced_motion="reduce")
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
+async def test_names_roles_landmarks_and_contrast(site: Site, visit: Visit, theme: str, width: int) -> None:
+    page = await visit(color_scheme=theme, reduced_motion="reduce", width=width)
     for path in await furnish(site, page):
         await page.goto(site.url + path)
         assert await faults(page) == [], path
