@@ -4,12 +4,11 @@ import hashlib
 from dataclasses import dataclass
 from functools import partial
 
-import sqlalchemy as sa
-
 from control.bells import PENDING, Bells
 from control.lookup import agent_in, run_in, session_in
 from control.plan import Plan, Planner
 from control.store import events, runs, sessions, stamps
+from control.store.database import Connection
 from control.store.readers import Readers
 from control.store.writer import Transaction, Writer
 from signet.kit.errors import AlreadyExists, ResourceExhausted, Unavailable, invalid
@@ -112,13 +111,13 @@ class Creation:
         return run_in(connection, ident)
 
 
-def _look(connection: sa.Connection, request: Request) -> tuple[runs_pb2.Run | None, agents_pb2.Agent]:
+def _look(connection: Connection, request: Request) -> tuple[runs_pb2.Run | None, agents_pb2.Agent]:
     """Find the run that this request made before, or else the agent that is asked."""
     known = _same(connection, request)
     return known, agents_pb2.Agent() if known else _agent(connection, request)
 
 
-def _same(connection: sa.Connection, request: Request) -> runs_pb2.Run | None:
+def _same(connection: Connection, request: Request) -> runs_pb2.Run | None:
     """Find the run that this request made before. Raises AlreadyExists where another content did."""
     found = runs.by_request(connection, request.request_id) if request.request_id else None
     if found is None:
@@ -133,7 +132,7 @@ def _same(connection: sa.Connection, request: Request) -> runs_pb2.Run | None:
     return run_in(connection, ident)
 
 
-def _agent(connection: sa.Connection, request: Request) -> agents_pb2.Agent:
+def _agent(connection: Connection, request: Request) -> agents_pb2.Agent:
     """Find the agent that is asked, the session's where one is given."""
     if not request.session:
         return agent_in(connection, request.agent)
@@ -168,7 +167,7 @@ def _values(
     }
 
 
-def _next_id(connection: sa.Connection) -> str:
+def _next_id(connection: Connection) -> str:
     """Make an id above the newest run's, so that runs made in one millisecond keep their order too."""
     newest = runs.newest(connection)
     ident = uuid7()

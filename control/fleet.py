@@ -4,12 +4,11 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import sqlalchemy as sa
-
 from control.bells import PENDING, Bells
 from control.claims import current, superseded
 from control.leases import lose
 from control.store import leases, workers
+from control.store.database import Connection
 from control.store.readers import Readers
 from control.store.workers import Worker
 from control.store.writer import Transaction, Writer
@@ -114,7 +113,7 @@ class Fleet:
         transaction.after(partial(self.bells.ring, PENDING))
 
 
-def _orders(connection: sa.Connection, worker: str, incarnation: str) -> Orders:
+def _orders(connection: Connection, worker: str, incarnation: str) -> Orders:
     found = workers.get(connection, worker)
     if found is None or found.incarnation != incarnation:
         raise superseded(worker)

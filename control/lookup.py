@@ -1,13 +1,12 @@
 """Finding what a request names, or saying what is there instead."""
 
-import sqlalchemy as sa
-
 from control.store import agents, runs, sessions
+from control.store.database import Connection
 from signet.kit.errors import NotFound, near
 from signet.v1 import agents_pb2, runs_pb2, sessions_pb2
 
 
-def agent_in(connection: sa.Connection, ident: str) -> agents_pb2.Agent:
+def agent_in(connection: Connection, ident: str) -> agents_pb2.Agent:
     """Give an agent that is not deleted. Raises NotFound with near names."""
     found = agents.get(connection, ident)
     if found is None:
@@ -18,7 +17,7 @@ def agent_in(connection: sa.Connection, ident: str) -> agents_pb2.Agent:
     return found
 
 
-def session_in(connection: sa.Connection, ident: str) -> sessions_pb2.Session:
+def session_in(connection: Connection, ident: str) -> sessions_pb2.Session:
     """Give a session. Raises NotFound."""
     found = sessions.get(connection, ident)
     if found is None:
@@ -26,7 +25,7 @@ def session_in(connection: sa.Connection, ident: str) -> sessions_pb2.Session:
     return found
 
 
-def run_in(connection: sa.Connection, ident: str) -> runs_pb2.Run:
+def run_in(connection: Connection, ident: str) -> runs_pb2.Run:
     """Give a run, whole. Raises NotFound."""
     found = runs.get(connection, ident)
     if found is None:

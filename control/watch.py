@@ -8,10 +8,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from functools import partial
 
-import sqlalchemy as sa
-
 from control.bells import Bells
 from control.store import events, runs
+from control.store.database import Connection
 from control.store.readers import Readers
 from signet.kit.errors import NotFound, OutOfRange, ResourceExhausted, Unavailable
 from signet.v1 import events_pb2, runs_pb2
@@ -78,7 +77,7 @@ class Watching:
         raise Unavailable("SHUTTING_DOWN", "control is ending: watch again after the last sequence you have")
 
 
-def _check(connection: sa.Connection, run: str, after: int) -> None:
+def _check(connection: Connection, run: str, after: int) -> None:
     row = runs.row(connection, run)
     if row is None:
         raise NotFound("RUN_NOT_FOUND", f"there is no runs/{run}", hint="signet runs list")
@@ -88,7 +87,7 @@ def _check(connection: sa.Connection, run: str, after: int) -> None:
         )
 
 
-def _next(connection: sa.Connection, run: str, after: int) -> tuple[list[bytes], bool]:
+def _next(connection: Connection, run: str, after: int) -> tuple[list[bytes], bool]:
     payloads = events.payloads(connection, run, after, limit=BATCH, limit_bytes=BATCH_BYTES)
     if payloads:
         return payloads, False

@@ -2,12 +2,11 @@
 
 from functools import partial
 
-import sqlalchemy as sa
-
 from control.agents import MASK, check, fill, merge
 from control.lookup import agent_in
 from control.plan import Planner, check_chat, check_runtime, tools_of
 from control.store import agents as store
+from control.store.database import Connection
 from control.store.readers import Readers
 from control.store.writer import Transaction, Writer
 from signet.kit.errors import Aborted, AlreadyExists, FailedPrecondition, invalid
@@ -88,7 +87,7 @@ class AgentService(agents_pb2_grpc.AgentServiceServicer):
         check_chat(await self._planner.directory.model(agent.model), "agent.model")
 
 
-def _shown(connection: sa.Connection, ident: str) -> agents_pb2.Agent:
+def _shown(connection: Connection, ident: str) -> agents_pb2.Agent:
     found = store.get(connection, ident)
     return found or agent_in(connection, ident)
 

@@ -4,8 +4,6 @@ import re
 from collections.abc import AsyncIterator
 from functools import partial
 
-import sqlalchemy as sa
-
 from control import creation, record
 from control.blobs import Blobs
 from control.cancels import Cancels
@@ -13,6 +11,7 @@ from control.creation import Creation
 from control.lookup import no_run, run_in
 from control.store import events, stamps
 from control.store import runs as store
+from control.store.database import Connection
 from control.store.readers import Readers
 from control.watch import Watching
 from signet.kit.errors import NotFound, invalid
@@ -80,7 +79,7 @@ class RunService(runs_pb2_grpc.RunServiceServicer):
             yield runs_pb2.GetBlobResponse(chunk=chunk)
 
 
-def _by_prefix(connection: sa.Connection, prefix: str) -> runs_pb2.Run:
+def _by_prefix(connection: Connection, prefix: str) -> runs_pb2.Run:
     found = store.get(connection, prefix)
     if found:
         return found
@@ -93,7 +92,7 @@ def _by_prefix(connection: sa.Connection, prefix: str) -> runs_pb2.Run:
     return run_in(connection, matches[0])
 
 
-def _record(connection: sa.Connection, ident: str) -> runs_pb2.Record:
+def _record(connection: Connection, ident: str) -> runs_pb2.Record:
     run = run_in(connection, ident)
     return record.build(run, events.all_of(connection, ident), stamps.texts(connection, run.stamp))
 

@@ -11,6 +11,9 @@ from control.store.schema import REVISIONS, metadata
 from signet.kit.errors import ResourceExhausted, SignetError, Unavailable
 from signet.kit.lifecycle import StartError
 
+Connection = sa.Connection
+"""What the store's functions take; a transaction on it is the caller's."""
+
 _FULL_HINT = "free space on the disk of the data folder; control goes on by itself"
 _DISK_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
 _BUSY_MILLISECONDS = 5000
