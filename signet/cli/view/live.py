@@ -24,6 +24,7 @@ from signet.v1.events_pb2 import RunEvent
 
 _TAIL_LINES = 6
 _TAIL_CHARACTERS = 8_192
+_BLOCK_CHARACTERS = 32_768  # a longer block is cut, so that redrawing it stays quick
 _MARGIN = 4  # so that the `^C` which the terminal itself writes does not begin another line
 _STILL_SECONDS = 0.4  # after this long without news a person is told that it goes on
 
@@ -130,7 +131,8 @@ class Live:
 
     def _settle(self, *, everything: bool = False) -> None:
         """Print the blocks that will not change any more."""
-        end = len(self._text) if everything else settled(self._text)
+        whole = everything or len(self._text) > _BLOCK_CHARACTERS
+        end = len(self._text) if whole else settled(self._text)
         block, self._text = self._text[:end], self._text[end:]
         if block.strip():
             self._draw(_Trimmed(Markdown(block.strip())), "")

@@ -1,7 +1,9 @@
 """The frame of the CLI: quick help, suggestions, one road for every failure."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 
 import click
 import pytest
@@ -24,18 +26,31 @@ CALLING = QUICK | {
 _LISTING = """
 import contextlib, io, sys
 from signet.cli.main import main
-with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())), contextlib.redirect_stderr(io.StringIO()):
     main(sys.argv[1:])
 loaded = {name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names)
 print(" ".join(sorted(name for name in loaded if not name.startswith(("_", "sitecustomize")))))
 """
 
 
-def loaded_by(*args: str) -> set[str]:
-    run = subprocess.run(
-        [sys.executable, "-c", _LISTING, *args], capture_output=True, text=True, check=True, timeout=60
-    )
+def loaded_by(*args: str, env: Mapping[str, str] | None = None) -> set[str]:
+    argv = [sys.executable, "-c", _LISTING, *args]
+    given = os.environ | dict(env or {})
+    run = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60, env=given)
     return set(run.stdout.split())
+
+
+@pytest.mark.parametrize("words", ["signet a", "signet agent l", "signet run --"])
+def test_completing_a_word_loads_next_to_nothing(words: str) -> None:
+    env = {"_SIGNET_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+
+    assert loaded_by(env=env) <= QUICK
+
+
+def test_a_command_is_completed() -> None:
+    names = [item.value for item in cli().shell_complete(click.Context(cli()), "ru")]
+
+    assert names == ["run", "runs"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Where the client finds a fleet, and whose token it uses there."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from signet.client import AsyncSignet
 from signet.client.fleet import Fleet
 from signet.kit.errors import FailedPrecondition, InvalidArgument, PermissionDenied, Unauthenticated, Unavailable
 from signet.kit.home import Home
+from tests.fakes.control import OPERATOR, furnished, serve
 
 
 def test_the_data_folder_gives_sockets_and_the_operators_token(home: Home) -> None:
@@ -59,6 +61,17 @@ async def test_no_fleet_is_said_at_once_and_with_what_to_do(home: Home) -> None:
             await signet.agents.get("assistant")
 
     assert caught.value.hint == "start it with `signet up`"
+
+
+async def test_where_a_supervisor_runs_a_service_that_is_starting_is_waited_for(home: Home) -> None:
+    home.prepare()
+    supervisor = await asyncio.start_unix_server(lambda _, writer: writer.close(), home.socket("up.sock"))
+    async with supervisor, AsyncSignet(data=str(home.root), token=OPERATOR, patience_seconds=20) as signet:
+        asking = asyncio.create_task(signet.agents.get("assistant"))
+        done, _ = await asyncio.wait([asking], timeout=0.2)
+        assert not done
+        async with serve(furnished(), home):
+            assert (await asking).name == "agents/assistant"
 
 
 async def test_an_unknown_router_is_said_before_it_is_dialled() -> None:
