@@ -37,7 +37,7 @@ def fleet(*, embedded: bool, environment: Mapping[str, str] | None = None) -> It
     data = Path(tempfile.mkdtemp(prefix="signet-bench-"))
     argv = [sys.executable, "-m", "signet.cli", "up", "--data", str(data), "--no-chat", "--port", "0"]
     argv += [] if embedded else ["--no-embedded"]
-    ports = {"SIGNET_CONTROL_PORT": "0", "SIGNET_ROUTER_GRPC_PORT": "0"}
+    ports = {"SIGNET_CONTROL_PORT": "0", "SIGNET_ROUTER_PORT": "0"}
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
             listener.bind(str(data / "n"))

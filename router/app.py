@@ -33,7 +33,7 @@ class App:
 
     fleet: "Fleet"
     ledger: "Ledger"
-    grpc_port: int
+    port: int
     door_port: int
 
 
@@ -92,13 +92,13 @@ async def serving(
     authoriser = Authoriser(home.key("run.key"), callers)
     broker = Broker(fleet, wire, ledger, Bounds(options.deadlines, options.answer_bytes))
     door = Door(authoriser, broker, log, body_bytes=options.body_bytes, idle_seconds=options.idle_seconds)
-    tcp = f"127.0.0.1:{options.grpc_port}" if options.grpc_port else None
+    tcp = f"127.0.0.1:{options.port}" if options.port else None
     guard = rpc.Guard(log, callers.authenticate, permit)
     writing = asyncio.create_task(ledger.run())
     try:
         await fleet.start(_given(options, environment))
         async with (
-            rpc.serving(_services(fleet, ledger), unix=home.socket("router.sock"), tcp=tcp, guard=guard) as grpc_port,
+            rpc.serving(_services(fleet, ledger), unix=home.socket("router.sock"), tcp=tcp, guard=guard) as port,
             listening(
                 door,
                 unix=home.socket("door.sock"),
@@ -107,7 +107,7 @@ async def serving(
                 grace_seconds=_GRACE_SECONDS,
             ) as door_port,
         ):
-            yield App(fleet, ledger, grpc_port, door_port)
+            yield App(fleet, ledger, port, door_port)
     finally:
         await fleet.aclose()
         await ledger.finish()

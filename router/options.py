@@ -25,7 +25,7 @@ class RouterOptions:
     CPU, at most 8.
     """
 
-    grpc_port: int = 7411
+    port: int = 7411
     door_port: int = 0
     embedded: bool = True
     embedded_gguf: str = ""
@@ -50,7 +50,7 @@ class RouterOptions:
         """Refuse what cannot work, all of it together."""
         problems = [
             f"{name} must be 0 to 65535"
-            for name in ("grpc_port", "door_port")
+            for name in ("port", "door_port")
             if not 0 <= getattr(self, name) <= 65535  # noqa: PLR2004 - TCP's ports
         ]
         problems += [f"{name} must be above 0" for name in _POSITIVE if getattr(self, name) <= 0]

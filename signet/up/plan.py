@@ -44,7 +44,7 @@ class Door:
 DOORS = (
     Door("web", "web", "port", "--port", 7400),
     Door("control", "control", "port", "--control-port", 7410),
-    Door("router", "router", "grpc_port", "--router-port", 7411),
+    Door("router", "router", "port", "--router-port", 7411),
 )
 """Every TCP port that the fleet listens on, all on loopback; 0 turns control's and the router's off."""
 

@@ -50,7 +50,7 @@ async def house() -> AsyncIterator[House]:
         )
         fake = await stack.enter_async_context(FakeProvider(context_words=4000))
         port = free_port()
-        options = ["--set", f"door_port={port}", "--set", "grpc_port=0"]
+        options = ["--set", f"door_port={port}", "--set", "port=0"]
         await stack.enter_async_context(Process(root, "router", "--data", str(home.root), *options))
         channel = await stack.enter_async_context(rpc.channel(home.target("router.sock"), OPERATOR))
         stub = ProviderServiceStub(channel)

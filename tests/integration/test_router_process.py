@@ -45,7 +45,7 @@ def home(root: Path) -> Home:
 
 
 def router(root: Path, *options: str, **environment: str) -> Process:
-    words = [word for option in ("grpc_port=0", *options) for word in ("--set", option)]
+    words = [word for option in ("port=0", *options) for word in ("--set", option)]
     return Process(root, "router", "--data", str(root / "d"), *words, environment=environment)
 
 
@@ -261,7 +261,7 @@ async def test_a_newer_database_is_refused_with_code_6_and_left_as_it_is(root: P
     await process.stop()
 
 
-@pytest.mark.parametrize("option", ["door_port", "grpc_port"])
+@pytest.mark.parametrize("option", ["door_port", "port"])
 async def test_an_occupied_port_is_named_with_what_to_do(root: Path, option: str) -> None:
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     async with server:
@@ -275,10 +275,10 @@ async def test_an_occupied_port_is_named_with_what_to_do(root: Path, option: str
 
 
 async def test_bad_options_are_named_together(root: Path) -> None:
-    process = router(root, "queue=-1", "idle_seconds=0", "grpc_port=70000", "embedded_gguf=weights")
+    process = router(root, "queue=-1", "idle_seconds=0", "port=70000", "embedded_gguf=weights")
     await process.start()
     assert await process.wait() == 1
-    for name in ("queue", "idle_seconds", "grpc_port", "embedded_gguf", "embedded_sha256"):
+    for name in ("queue", "idle_seconds", "port", "embedded_gguf", "embedded_sha256"):
         assert name in process.said
     assert "Traceback" not in process.said
     await process.stop()
@@ -311,7 +311,7 @@ async def test_usage_and_health_are_served_on_tcp_too(root: Path, home: Home) ->
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
     port = free_port()
-    process = Process(root, "router", "--data", str(home.root), "--set", f"grpc_port={port}", "--set", "embedded=off")
+    process = Process(root, "router", "--data", str(home.root), "--set", f"port={port}", "--set", "embedded=off")
     async with process, rpc.channel(f"127.0.0.1:{port}") as channel:
         health: Any = health_pb2_grpc.HealthStub(channel)
         answer = await health.Check(health_pb2.HealthCheckRequest(service="signet.v1.ModelService"))

@@ -100,7 +100,7 @@ async def rig(
     home = Home(root)
     home.prepare()
     tokens = FakeTokens({OPERATOR: "OPERATOR", VIEWER: "VIEWER", WORKER: "WORKER"})
-    chosen = RouterOptions(**{"grpc_port": 0, "embedded": False, **options})
+    chosen = RouterOptions(**{"port": 0, "embedded": False, **options})
     transport = httpx.AsyncHTTPTransport(uds=str(home.socket("door.sock")))
     async with (
         fake_tokens.serving(home.socket("control.sock"), tokens),

@@ -20,14 +20,14 @@ def test_every_need_is_started_before_whoever_has_it() -> None:
 
 def test_choices_are_said_in_the_programs_own_words() -> None:
     told = Choices({"web": 0, "router": 7}, embedded=False).environment()
-    assert told == {"SIGNET_WEB_PORT": "0", "SIGNET_ROUTER_GRPC_PORT": "7", "SIGNET_ROUTER_EMBEDDED": "off"}
+    assert told == {"SIGNET_WEB_PORT": "0", "SIGNET_ROUTER_PORT": "7", "SIGNET_ROUTER_EMBEDDED": "off"}
 
 
 def test_a_port_is_what_was_said_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SIGNET_WEB_PORT", raising=False)
     home = Home(tmp_path)
     assert port(WEB, home, Choices()) == 7400
-    home.config.write_text("web:\n  port: 1\nrouter:\n  grpc_port: 3\n")
+    home.config.write_text("web:\n  port: 1\nrouter:\n  port: 3\n")
     assert (port(WEB, home, Choices()), port(ROUTER, home, Choices())) == (1, 3)
     monkeypatch.setenv("SIGNET_WEB_PORT", "2")
     assert port(WEB, home, Choices()) == 2
