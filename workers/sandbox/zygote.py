@@ -117,7 +117,6 @@ def main(arguments: Sequence[str]) -> None:
     linux.prctl(linux.PR_SET_NAME, b"signet-zygote\0")
     if os.getppid() != int(arguments[1]):
         return
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a sandbox costs one descriptor here
     try:

@@ -1,6 +1,7 @@
 """How sandboxes, their launcher and their sidecars end."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -138,19 +139,32 @@ async def test_a_sidecar_lives_on_the_host_with_its_descriptors_alone(house: Hou
     os.environ["PLANTED_SECRET"] = "of the worker"
     ours, theirs = socket.socketpair()
     try:
-        process = await house.launcher.sidecar(f"{INSIDE}:sidecar", fds={3: theirs.fileno()}, env={"GIVEN": "1"})
+        async with House.standing(house.folder) as fresh:
+            process = await fresh.launcher.sidecar(f"{INSIDE}:sidecar", fds={3: theirs.fileno()}, env={"GIVEN": "1"})
+            theirs.close()
+            found = json.loads(await asyncio.to_thread(ours.recv, 65536))
+            assert process.code is None
+            ours.close()
+            assert await process.wait() == 5
     finally:
         del os.environ["PLANTED_SECRET"]
-    theirs.close()
-    found = json.loads(await asyncio.to_thread(ours.recv, 65536))
     assert found["fds"] == [0, 1, 2, 3]
     assert found["net"] == namespaces.identities()["net"]
     assert found["session"] == process.pid
-    assert found["env"]["GIVEN"] == found["env"]["FOR_SIDECARS"] == "1"
-    assert "of the worker" not in found["env"].values()
-    assert process.code is None
-    ours.close()
-    assert await process.wait() == 5
+    assert found["env"] == {"GIVEN": "1", "FOR_SIDECARS": "1", "PATH": os.defpath, "LANG": "C.UTF-8"}
+
+
+async def test_a_sidecar_that_nobody_waits_for_does_not_live(house: House) -> None:
+    for turns in range(10):
+        start = asyncio.ensure_future(house.launcher.sidecar(f"{INSIDE}:endless"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        start.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await (await start).signal(signal.SIGKILL)
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while children(house.launcher.pid):
+            await asyncio.to_thread(os.sched_yield)
 
 
 async def test_a_sidecar_can_be_signalled_and_one_that_is_unknown_is_refused(house: House) -> None:

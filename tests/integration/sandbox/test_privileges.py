@@ -144,10 +144,11 @@ async def test_nothing_of_the_worker_comes_along(house: House) -> None:
     reader, writer = os.pipe()
     os.set_inheritable(writer, True)
     try:
-        async with await house.open(env={"GIVEN": "1"}) as sandbox:
+        async with House.standing(house.folder) as fresh, await fresh.open(env={"GIVEN": "1"}) as sandbox:
             entry = await ask(sandbox, "surroundings", {"ALSO": "2"})
             code, text = await run(sandbox, Command(("ls", "/proc/self/fd")))
             _, env = await run(sandbox, "env")
+            assert f"pipe:[{os.fstat(writer).st_ino}]" not in open_files(fresh.launcher.pid)
     finally:
         os.close(reader)
         os.close(writer)

@@ -45,6 +45,18 @@ def verdict(machine: Machine, call: str, *arguments: int) -> int:
 BOTH = pytest.mark.parametrize("machine", [X86_64, AARCH64], ids=lambda machine: machine.name)
 
 
+def test_the_dangerous_calls_are_denied() -> None:
+    dangerous = {
+        *("ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", "kcmp", "bpf", "perf_event_open"),
+        *("userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register", "mount", "umount2", "pivot_root"),
+        *("move_mount", "open_tree", "fsopen", "fsmount", "mount_setattr", "setns", "unshare", "chroot", "keyctl"),
+        *("add_key", "request_key", "open_by_handle_at", "name_to_handle_at", "init_module", "finit_module"),
+        *("kexec_load", "kexec_file_load", "reboot", "swapon", "syslog", "personality", "quotactl", "memfd_secret"),
+        *("clock_settime", "settimeofday", "fanotify_init", "iopl", "ioperm", "sethostname", "process_madvise"),
+    }
+    assert dangerous <= set(DENIED)
+
+
 @BOTH
 def test_every_denied_call_is_refused(machine: Machine) -> None:
     for call in DENIED:
