@@ -170,3 +170,42 @@ async def test_a_form_of_another_site_is_refused_before_it_is_read(tmp_path: Pat
 
     assert (answer.status_code, rebound.status_code) == (403, 421)
     assert not fleet.state.runs
+
+
+async def test_a_long_conversation_is_shown_from_its_end_and_read_back_page_by_page(
+    tmp_path: Path, fleet: Fleet
+) -> None:
+    async with serving(tmp_path) as served, signed_in(served, fleet) as client:
+        talk = (await client.post("/chat", data={"input": "Message 0."})).headers["location"]
+        for number in range(1, 15):
+            await client.post(f"{talk}/runs", data={"input": f"Message {number}."})
+        newest = (await client.get(talk)).text
+        before = newest.partition('<a href="?before=')[2].partition('"')[0]
+        earlier = (await client.get(f"{talk}?before={before}")).text
+
+    assert [number for number in range(15) if f"Message {number}.</p>" in newest] == list(range(3, 15))
+    assert [number for number in range(15) if f"Message {number}.</p>" in earlier] == [0, 1, 2]
+    assert "Newest messages" in earlier
+
+
+async def test_a_conversation_whose_agent_was_deleted_can_be_read(tmp_path: Path, fleet: Fleet) -> None:
+    async with serving(tmp_path) as served, signed_in(served, fleet) as client:
+        talk = (await client.post("/chat", data={"input": "Remember me."})).headers["location"]
+        fleet.state.agents["agents/assistant"].delete_time.GetCurrentTime()
+        page = await client.get(talk)
+
+    assert page.status_code == 200
+    assert "Remember me." in page.text
+    assert "agent was deleted" in page.text
+    assert "<textarea" not in page.text
+
+
+async def test_a_fleet_without_agents_or_router_still_has_its_pages(tmp_path: Path, fleet: Fleet) -> None:
+    fleet.state.agents.clear()
+    fleet.state.models.clear()
+    async with serving(tmp_path) as served, signed_in(served, fleet) as client:
+        codes = {
+            path: (await client.get(path)).status_code for path in ("/", "/runs", "/agents", "/models", "/sessions")
+        }
+
+    assert set(codes.values()) == {200}, codes
