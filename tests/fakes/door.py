@@ -34,6 +34,13 @@ class Door:
     """Set when a caller closed before it was answered whole."""
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
+    async def was_asked(self, count: int) -> None:
+        """Wait until it was asked so often."""
+        async with asyncio.timeout(30):
+            while len(self.asked) < count:
+                self.arrived.clear()
+                await self.arrived.wait()
+
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request."""
         try:
