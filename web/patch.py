@@ -10,7 +10,8 @@ from typing import Any
 import nh3
 
 from web import markdown
-from web.progress import Call, Progress, Prose, Remark, Step
+from web.parts import Call, Prose, Remark, Step
+from web.progress import Progress
 from web.views import Views
 
 Operation = dict[str, Any]

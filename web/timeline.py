@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from signet.kit.times import micros
 from signet.v1 import runs_pb2
-from web.progress import summarize
+from web.parts import summarize
 
 _SCALE = 1000
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from web import seal, words
-from web.progress import pretty, summarize
+from web.parts import pretty, summarize
 
 _HERE = Path(__file__).parent
 

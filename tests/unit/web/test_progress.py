@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from signet.v1 import events_pb2 as pb
 from signet.v1 import usage_pb2
+from web.parts import Prose, summarize
 from web.patch import Operation, patch
-from web.progress import OUTPUT_CHARACTERS, Progress, Prose, summarize
+from web.progress import OUTPUT_CHARACTERS, Progress
 from web.views import Views
 
 VIEWS = Views()
