@@ -116,6 +116,8 @@ class State:
     """Errors to raise from a request type's name, one each time, before anything else."""
     break_after: list[int] = field(default_factory=list)
     """Sequences after which a watch breaks off, one each."""
+    overlap: int = 0
+    """How many events before the one asked for a watch repeats, as no service should."""
     bell: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def note(self, request: Message) -> None:
@@ -402,6 +404,7 @@ class Runs(runs_pb2_grpc.RunServiceServicer):
         after = request.after_sequence
         if run.state in FINAL and after > run.last_sequence:
             raise OutOfRange("OUT_OF_RANGE", f"{run.name} ends with {run.last_sequence}, not {after}")
+        after = max(after - self.state.overlap, 0)
         while True:
             for event in self.state.events[run.name][after:]:
                 yield runs_pb2.WatchRunEventsResponse(events=[event])

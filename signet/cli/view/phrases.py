@@ -78,7 +78,8 @@ def ended(event: RunEvent) -> str:
 def failed(finished: RunFinished) -> str:
     """Say why a run did not succeed."""
     said = finished.message or "no reason was given"
-    return f"{finished.outcome.lower()}: {said}" + (f" ({finished.reason})" if finished.reason else "")
+    reason = f" ({finished.reason})" if finished.reason not in {"", finished.outcome} else ""
+    return f"{finished.outcome.lower()}: {said}{reason}"
 
 
 def used(usage: Usage) -> list[str]:

@@ -14,6 +14,7 @@ from tests.fakes.hosted import Hosted
 
 ROOT = Path(__file__).parents[3]
 SECONDS = 60
+_FOREIGN = ("SIGNET_", "NO_COLOR", "PYTHONUNBUFFERED")  # the last has Python lose what a pipe takes in parts
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Cli:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SIGNET_", "NO_COLOR"))}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
         return kept | {"SIGNET_DATA": str(self.data), "TERM": "xterm-256color"} | self.env
 
     def argv(self, *args: str | bytes) -> list[str | bytes]:

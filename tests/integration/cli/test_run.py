@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from signet.v1 import agents_pb2
 from signet.v1 import runs_pb2 as pb
 from tests.fakes.control import Hold, text, tool
 from tests.fakes.hosted import Hosted
-from tests.integration.cli.conftest import Cli
+from tests.integration.cli.conftest import ROOT, Cli
 
 RUN = {
     "name", "agent", "session", "input", "state", "output", "error", "stamp", "usage", "create_time", "start_time",
@@ -79,12 +80,16 @@ def test_a_reader_that_goes_away_ends_it_quietly_and_cancels_the_run(cli: Cli, f
     assert fleet.state.asked(pb.CancelRunRequest)
 
 
-def test_a_list_into_head_is_quiet(cli: Cli) -> None:
-    line = f"{' '.join(map(str, cli.argv()))} agent list -o json | head -c 1"
+def test_a_list_into_head_is_quiet(cli: Cli, fleet: Hosted) -> None:
+    for index in range(1000):  # more than a pipe holds
+        fleet.state.agents[f"agents/a{index}"] = agents_pb2.Agent(name=f"agents/a{index}", description="x" * 200)
+    line = f"{' '.join(map(str, cli.argv()))} agent list -o json | head -c 1; echo ${{PIPESTATUS[0]}}"
 
-    done = subprocess.run(["/bin/bash", "-c", line], capture_output=True, env=cli.environment, timeout=60, check=False)
+    done = subprocess.run(
+        ["/bin/bash", "-c", line], capture_output=True, cwd=ROOT, env=cli.environment, timeout=60, check=False
+    )
 
-    assert done.stdout == b"["
+    assert done.stdout == b"[141\n"
     assert not done.stderr
 
 

@@ -32,6 +32,16 @@ async def test_a_watch_that_breaks_goes_on_behind_the_last_event(signet: AsyncSi
     assert [request.after_sequence for request in state.asked(pb.WatchRunEventsRequest)] == [0, 1, 5, 6, 15]
 
 
+async def test_a_service_that_repeats_events_is_heard_once(signet: AsyncSignet, state: State) -> None:
+    state.scripts["long"] = tuple(text(f"{index} ") for index in range(20))
+    state.break_after += [5, 15]
+    state.overlap = 3
+
+    events = [event async for event in signet.run("assistant", "long")]
+
+    assert [event.sequence for event in events] == list(range(1, 24))
+
+
 async def test_a_watch_outlives_a_restart_of_control(home: Home) -> None:
     state = furnished()
     state.scripts["held"] = (text("before"), Hold())
@@ -140,6 +150,7 @@ async def test_a_cancel_while_the_run_is_being_made_cancels_the_run_that_was_mad
     with pytest.raises(asyncio.CancelledError):
         await task
 
+    assert state.runs
     assert [request.name for request in state.asked(pb.CancelRunRequest)] == list(state.runs)
 
 
