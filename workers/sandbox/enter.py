@@ -1,5 +1,6 @@
 """From a freshly cloned child of the zygote to pid 1 with every layer on. The order of the steps matters."""
 
+import errno
 import os
 import signal
 import socket
@@ -18,6 +19,10 @@ from workers.sandbox.spec import INSIDE_UID, WORKSPACE, Spec
 
 _WITNESS: Final = "signet-witness"
 _BACKLOG: Final = 128
+_MASKED: Final = (
+    "Inside a container, mounts have to be allowed and no part of /proc hidden "
+    "(docker: --security-opt systempaths=unconfined --security-opt apparmor=unconfined)."
+)
 
 
 def enter(spec: Spec, control: socket.socket, host: Host) -> NoReturn:
@@ -147,7 +152,8 @@ def _layer(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SandboxUnavailable(f"{error.strerror or error}.", layer=name, hint=namespaces.remedy()) from error
+        hint = namespaces.remedy() or (_MASKED if error.errno == errno.EPERM else "")
+        raise SandboxUnavailable(f"{error.strerror or error}.", layer=name, hint=hint) from error
 
 
 def _tell(control: socket.socket, error: SandboxUnavailable) -> None:

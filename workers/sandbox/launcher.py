@@ -72,8 +72,10 @@ class Launcher:
                     pass_fds=[theirs.fileno()],
                     start_new_session=True,
                 )
-            except OSError as error:
+            except BaseException as error:
                 ours.close()
+                if not isinstance(error, OSError):
+                    raise
                 raise SandboxUnavailable(
                     f"{python}: {error.strerror}.", layer="zygote", hint=_unreadable(python)
                 ) from error
@@ -150,10 +152,10 @@ class Launcher:
             self._signal(pid, signal.SIGKILL)
         if deaths:
             await asyncio.wait(deaths, timeout=_END_SECONDS)
-        for sandbox in list(self._sandboxes):
-            await sandbox.aclose()
         self._channel.close()  # which ends it
         self._lost()
+        for sandbox in list(self._sandboxes):
+            await sandbox.aclose()
         try:
             async with asyncio.timeout(_END_SECONDS):
                 await self._zygote.wait()

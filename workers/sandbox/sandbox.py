@@ -1,8 +1,10 @@
 """An open sandbox: processes are started in it, cleared from it, and die with it."""
 
 import asyncio
+import contextlib
 import errno
 import itertools
+import os
 import signal
 import socket
 from collections.abc import Callable, Mapping
@@ -39,6 +41,7 @@ class Sandbox:
         self.listeners: dict[str, socket.socket] = {}
         self._death = death
         self._kill = kill
+        self._told = False  # of the listeners
         self._numbers = itertools.count(1)
         self._processes: dict[int, Process] = {}
         self._answers: dict[int, asyncio.Future[Process | None]] = {}
@@ -130,16 +133,28 @@ class Sandbox:
         try:
             self._channel.send({**message, "id": number}, fds)
             return await answer
-        except ConnectionError as error:
+        except (BufferError, ConnectionError) as error:
             raise self._gone(str(error)) from error
         finally:
             self._answers.pop(number, None)
 
     def _receive(self, message: dict[str, Any], fds: list[int]) -> None:
+        """Take a message. Pid 1 is inside: what makes no sense ends it, and descriptors are welcome but once."""
+        try:
+            if message["op"] == "listening" and not self._told:
+                self._listening(message["names"], fds)
+                fds = []
+            else:
+                self._take(message)
+        except (KeyError, TypeError, ValueError):
+            self._kill()
+        finally:
+            for fd in fds:
+                os.close(fd)
+
+    def _take(self, message: dict[str, Any]) -> None:
         kind = message["op"]
-        if kind == "listening":
-            self._listening(message["names"], fds)
-        elif kind == "ready":
+        if kind == "ready":
             self._resolve_ready(Report.from_wire(message["report"]))
         elif kind == "failed":
             self._resolve_ready(SandboxUnavailable.from_wire(message))
@@ -150,6 +165,7 @@ class Sandbox:
             self._answered(message)
 
     def _listening(self, names: list[str], fds: list[int]) -> None:
+        self._told = True
         self.listeners = {name: socket.socket(fileno=fd) for name, fd in zip(names, fds, strict=True)}
         for listener in self.listeners.values():
             listener.setblocking(False)
@@ -165,19 +181,19 @@ class Sandbox:
 
     def _answered(self, message: dict[str, Any]) -> None:
         number = message["id"]
-        process = None
-        if message["op"] == "started":
-            process = self._processes[number] = Process(message["pid"], lambda signum: self._signal(number, signum))
         answer = self._answers.get(number)
         if answer is None or answer.done():  # whoever asked was cancelled
             self._signal(number, signal.SIGKILL)
         elif message["op"] == "refused":
             answer.set_exception(_refusal(message))
-        else:
+        elif message["op"] == "started":
+            process = self._processes[number] = Process(message["pid"], lambda signum: self._signal(number, signum))
             answer.set_result(process)
+        else:
+            answer.set_result(None)
 
     def _signal(self, number: int, signum: int) -> None:
-        if not self._ended.done():
+        with contextlib.suppress(ConnectionError):  # it dies anyway
             self._channel.send({"op": "signal", "id": number, "signal": int(signum)})
 
     def _resolve_ready(self, result: Report | SandboxUnavailable) -> None:
