@@ -39,6 +39,15 @@ class Process:
         async with asyncio.timeout(30):
             return await self.process.wait()
 
+    async def code(self) -> int:
+        """Wait until it ended by itself, half a minute at most; gives its exit code."""
+        try:
+            async with asyncio.timeout(30):
+                return await self.process.wait()
+        except TimeoutError:
+            await self.kill()
+            raise
+
     async def errors(self) -> str:
         """Give what it wrote to standard error, once it ended."""
         assert self.process.stderr is not None

@@ -160,7 +160,7 @@ async def test_a_newer_database_is_refused_with_both_versions_and_left_alone(tmp
         database.execute("UPDATE alembic_version SET version_num = '0099'")
         database.commit()
     control = await start(tmp_path / "home", "port=0")
-    assert await control.process.wait() == 6
+    assert await control.code() == 6
     message = await control.errors()
     assert "0099" in message
     assert "0001" in message
@@ -172,7 +172,7 @@ async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "control.db").write_bytes(b"this is no database, and long enough to be read as one" * 100)
     control = await start(tmp_path / "home", "port=0")
-    assert await control.process.wait() == 1
+    assert await control.code() == 1
     message = await control.errors()
     assert "control.db" in message
     assert "Traceback" not in message
@@ -184,7 +184,7 @@ async def test_an_occupied_port_is_said_so(tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         control = await start(tmp_path / "home", f"port={port}")
-        assert await control.process.wait() == 1
+        assert await control.code() == 1
         message = await control.errors()
     assert f"127.0.0.1:{port}" in message
     assert "Traceback" not in message
@@ -192,7 +192,7 @@ async def test_an_occupied_port_is_said_so(tmp_path: Path) -> None:
 
 async def test_all_bad_options_are_said_at_once(tmp_path: Path) -> None:
     control = await start(tmp_path / "home", "lease_seconds=1", "max_attempts=99")
-    assert await control.process.wait() == 1
+    assert await control.code() == 1
     message = await control.errors()
     assert "lease_seconds" in message
     assert "max_attempts" in message
@@ -201,7 +201,7 @@ async def test_all_bad_options_are_said_at_once(tmp_path: Path) -> None:
 async def test_one_data_folder_has_one_control(tmp_path: Path) -> None:
     first = await start(tmp_path / "home", "port=0")
     second = await start(tmp_path / "home", "port=0")
-    assert await second.process.wait() == 1
+    assert await second.code() == 1
     assert str(first.process.pid) in await second.errors()
     assert await first.end() == 0
 
