@@ -73,10 +73,10 @@ class Screen:
         began = time.monotonic()
         while True:
             await asyncio.sleep(PROGRESS_SECONDS)
-            for standing in self._seen.values():
-                if standing.state == "starting":
-                    doing = standing.detail or "starting"
-                    self.say(f"  {standing.name:<8} {doing} … {time.monotonic() - began:.0f} s")
+            starting = [standing for standing in self._seen.values() if standing.state == "starting"]
+            if starting:
+                names = ", ".join(f"{one.name} ({one.detail})" if one.detail else one.name for one in starting)
+                self.say(f"  … {time.monotonic() - began:.0f} s: starting {names}")
 
     def _loop(self, standing: Standing) -> Iterable[str]:
         yield f"  {standing.name:<8} {click.style('does not stay up', fg='red')}: {standing.detail}"
