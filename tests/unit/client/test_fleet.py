@@ -63,6 +63,23 @@ async def test_no_fleet_is_said_at_once_and_with_what_to_do(home: Home) -> None:
     assert caught.value.hint == "start it with `signet up`"
 
 
+@pytest.mark.usefixtures("state")
+async def test_a_service_on_a_busy_machine_may_take_its_time_to_answer_the_door(home: Home) -> None:
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while piece := await reader.read(65_536):
+            writer.write(piece)
+        writer.close()
+
+    async def admit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(1)
+        inner_reader, inner_writer = await asyncio.open_unix_connection(home.socket("control.sock"))
+        await asyncio.gather(forward(reader, inner_writer), forward(inner_reader, writer))
+
+    slow = await asyncio.start_unix_server(admit, home.socket("slow.sock"))
+    async with slow, AsyncSignet(control=home.target("slow.sock"), token=OPERATOR) as signet:
+        assert (await signet.agents.get("assistant")).name == "agents/assistant"
+
+
 async def test_where_a_supervisor_runs_a_service_that_is_starting_is_waited_for(home: Home) -> None:
     home.prepare()
     supervisor = await asyncio.start_unix_server(lambda _, writer: writer.close(), home.socket("up.sock"))
