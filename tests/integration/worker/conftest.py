@@ -1,5 +1,6 @@
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ import pytest
 
 from signet.kit.home import Home
 from signet.kit.log import get
+from signet.up.memory import descendants, parents
 from signet.work.v1 import work_pb2
 from tests.fakes import door as doors
 from tests.fakes import work as works
@@ -123,6 +125,11 @@ def inside(name: str) -> set[int]:
             except OSError:  # it ended meanwhile
                 continue
     return found
+
+
+def ours(name: str) -> set[int]:
+    """Give those of them that this process has below it: others may run on the machine, too."""
+    return inside(name) & {*descendants(os.getpid(), parents())}
 
 
 def children(pid: int) -> set[int]:

@@ -9,7 +9,7 @@ import pytest
 from signet.kit.errors import ResourceExhausted
 from signet.v1 import runs_pb2
 from tests.fakes.door import STREAM, chunk
-from tests.integration.worker.conftest import EXEC, Bench, Wait, inside
+from tests.integration.worker.conftest import EXEC, Bench, Wait, inside, ours
 from workers.sandbox.spec import Entry
 
 FAILED, CANCELLED = runs_pb2.RUN_STATE_FAILED, runs_pb2.RUN_STATE_CANCELLED
@@ -36,7 +36,7 @@ async def test_a_cancel_in_the_middle_of_a_command_kills_it_and_says_cancelled(b
     async with bench.worker():
         run = await bench.run(["call", "a", "exec", {"command": "echo on; exec sleep 3600"}], ["take", 1])
         await bench.work.seen(run, "tool_output")
-        before = inside("sleep")
+        before = ours("sleep")
         bench.work.direct(cancel_run=run)
         bench.work.direct(cancel_run=run)
         ending = await bench.work.outcome(run)

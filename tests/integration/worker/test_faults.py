@@ -15,7 +15,7 @@ from signet.v1 import runs_pb2
 from tests.fakes import door as doors
 from tests.fakes.door import STREAM, Door, chunk, json_answer
 from tests.fakes.work import RUN_TOKEN, TOKEN, Work
-from tests.integration.worker.conftest import SCRIPTED, Bench, Wait, children, inside
+from tests.integration.worker.conftest import SCRIPTED, Bench, Wait, children, inside, ours
 
 SUCCEEDED = runs_pb2.RUN_STATE_SUCCEEDED
 
@@ -79,7 +79,7 @@ async def test_a_run_that_control_gave_away_is_killed_and_writes_nothing_more(be
     async with bench.worker():
         run = await bench.run(["call", "a", "exec", {"command": "echo on; exec sleep 3600"}], ["take", 1])
         await bench.work.seen(run, "tool_output")
-        before, stored = inside("sleep"), len(bench.work.events[run])
+        before, stored = ours("sleep"), len(bench.work.events[run])
         bench.work.lost.add(run)
         await eventually(lambda: not inside("sleep") & before)
         after = await bench.work.outcome(await bench.run(["finish", "next"]))
@@ -97,7 +97,7 @@ async def test_a_worker_that_cannot_renew_kills_its_sandboxes_before_the_lease_e
     async with bench.worker():
         run = await bench.run(["call", "a", "exec", {"command": "echo on; exec sleep 3600"}], ["take", 1])
         await bench.work.seen(run, "tool_output")
-        before = inside("sleep")
+        before = ours("sleep")
         await bench.work.hang("RenewLeases", "AppendEvents", "ClaimRun", "FinishRun")
         await eventually(lambda: not inside("sleep") & before)
         assert before
@@ -153,16 +153,16 @@ async def test_what_is_not_done_within_the_grace_is_killed_and_left_to_control(b
         run = await bench.run("hang")
         await bench.work.seen(run, "sandbox_opened")
     assert run not in bench.work.finished
-    assert not inside("scripted")
+    assert not ours("scripted")
 
 
 async def test_a_sidecar_that_dies_is_started_anew_and_its_exchange_ends_with_a_reason(bench: Bench) -> None:
     bench.door.answers = [[STREAM, chunk(b"data: Once\n\n"), asyncio.Event()], json_answer(b"{}")]
     async with bench.worker():
-        before = inside("inference")
+        before = ours("inference")
         run = await bench.run(["stream", {}], ["hold", "go"], ["ask", {}], "finish")
         await bench.work.seen(run, "text")
-        [sidecar] = inside("inference") - before
+        [sidecar] = ours("inference") - before
         os.kill(sidecar, signal.SIGKILL)
         await bench.work.seen(run, "model_call_finished")
         (bench.home.workspaces / "scribe" / "go").touch()

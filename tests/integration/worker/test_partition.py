@@ -6,7 +6,7 @@ import signal
 from signet.v1 import runs_pb2
 from tests.fakes.provider.server import FakeProvider
 from tests.harness.fleet import Fleet
-from tests.integration.worker.conftest import Wait, inside
+from tests.integration.worker.conftest import Wait, inside, ours
 
 LEASE = {"SIGNET_CONTROL_LEASE_SECONDS": "3"}
 
@@ -16,16 +16,16 @@ async def test_a_worker_that_control_does_not_answer_kills_what_it_runs_and_goes
         FakeProvider(models=("fake-small",)) as provider,
         Fleet(provider=provider.base_url, model="fake-small", environment=LEASE) as fleet,
     ):
-        before = inside("sleep")
         run = await fleet.client.runs.create("assistant", 'CALL exec {"command": "echo on; exec sleep 3601"}')
         async for event in fleet.client.runs.watch(run.name):
             if event.HasField("tool_output"):
                 break
-        assert inside("sleep") - before
+        begun = ours("sleep")
+        assert begun
         control = await fleet.pid("control")
         os.kill(control, signal.SIGSTOP)
         try:
-            await eventually(lambda: not inside("sleep") - before)
+            await eventually(lambda: not inside("sleep") & begun)
         finally:
             os.kill(control, signal.SIGCONT)
         async for event in fleet.client.runs.watch(run.name):
