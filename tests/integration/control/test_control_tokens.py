@@ -1,6 +1,7 @@
 """Tokens: who may call what, until when, and what is kept of a secret."""
 
 import asyncio
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -223,3 +224,15 @@ async def test_guessing_codes_is_stopped(fleet: Fleet) -> None:
     assert isinstance(error, ResourceExhausted)
     assert error.retry_after_seconds is not None
     await browser.channel.close()
+
+
+async def test_the_port_on_loopback_asks_for_a_token_as_the_socket_does(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    async with running(tmp_path, port=port) as fleet:
+        secret = (fleet.home.tokens / "operator").read_text().strip()
+        async with rpc.channel(f"127.0.0.1:{port}", secret) as known, rpc.channel(f"127.0.0.1:{port}") as stranger:
+            await Stubs(known).runs.ListRuns(runs_pb2.ListRunsRequest())
+            error = await refused(Stubs(stranger).runs.ListRuns(runs_pb2.ListRunsRequest()))
+    assert error.reason == "TOKEN_MISSING"
