@@ -7,7 +7,7 @@ from functools import partial
 from importlib import metadata
 from pathlib import Path
 
-from signet.kit import rpc
+from signet.kit import dial
 from signet.kit.home import Home
 from signet.kit.lifecycle import StartError, notify
 from signet.kit.log import Log
@@ -56,7 +56,7 @@ async def serve(
             isolation=await _probed(builder, log),
             runtimes=list(runtimes),
         )
-        async with rpc.channel(options.control or home.target("control.sock"), token) as channel:
+        async with dial.channel(options.control or home.target("control.sock"), token) as channel:
             control = Control(channel, f"workers/{options.name}")
             means = Means(
                 control=control,

@@ -36,6 +36,7 @@ class Claimer:
         self._slots = asyncio.Semaphore(registration.capacity)
         self._running: dict[str, Execution] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._reachable = True
         self._open = asyncio.Event()
         self._open.set()
 
@@ -80,10 +81,15 @@ class Claimer:
                 backoff.reset()
                 await self._claim_while_known(wait_seconds, backoff)
             except SignetError as error:
-                if not stale(error):
-                    self._log.warning("control_unavailable", reason=error.reason)
+                self._away(error)
                 self._keeper.lose_all("this worker registers anew")
             await asyncio.sleep(backoff.next())
+
+    def _away(self, error: SignetError) -> None:
+        """Log that control does not answer, once until it does."""
+        if self._reachable and not stale(error):
+            self._log.warning("control_unavailable", reason=error.reason, message=error.message)
+            self._reachable = False
 
     async def _register(self) -> int:
         """Register, and say how long a claim may wait: its answer's lease counts from when it was asked for."""
@@ -105,7 +111,7 @@ class Claimer:
             except SignetError as error:
                 if stale(error):
                     raise
-                self._log.warning("claim_failed", reason=error.reason)
+                self._away(error)
                 await asyncio.sleep(backoff.next())
             finally:
                 if not taken:
@@ -114,6 +120,7 @@ class Claimer:
     async def _claim(self, wait_seconds: int) -> bool:
         asked = now()
         assignment = await self._control.claim(wait_seconds)
+        self._reachable = True
         if assignment is None:
             return False
         held = self._keeper.hold(assignment.run.name, assignment.lease.generation, asked)

@@ -121,7 +121,7 @@ class Keeper:
         if stale(error):
             self.lose_all("this worker is registered anew elsewhere")
             self.stale.set()
-        else:
+        elif self._held:
             self._log.warning("renewal_failed", reason=error.reason, leases=len(self._held))
 
     def _renewed(self, asked: float, lost: set[str]) -> None:

@@ -1,6 +1,7 @@
 """The one writer of a run: it gives events their sequence and stores them in order, each once."""
 
 import asyncio
+import contextlib
 import hashlib
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -24,8 +25,8 @@ from workers.lease import Held
 
 BATCH_EVENTS = 512
 BATCH_BYTES = 2 * 1024 * 1024
-PAUSE_SECONDS = 0.025
-"""Least time between the begins of two appends: deltas gather meanwhile."""
+GATHER_SECONDS = 0.02
+"""How long an event waits for company before it is sent, unless somebody waits for it."""
 BUFFER_BYTES = 8 * 1024 * 1024
 """What may wait to be stored, bodies included; then whoever makes events waits."""
 BUFFER_EVENTS = 4096
@@ -128,16 +129,14 @@ class Uploader:
 
     async def run(self) -> None:
         """Write until `close`. Raises LeaseLost, Rejected."""
-        loop = asyncio.get_running_loop()
         try:
             while not self._closing:
                 await self._idle.wait()
                 self._idle.clear()
                 while self._waiting and not self._closing:
-                    until = loop.time() + PAUSE_SECONDS
-                    self._hurry.clear()
-                    await self._append(self._batch())
-                    await self._pause(until)
+                    await self._gather()
+                    if not self._closing:
+                        await self._append(self._batch())
         except Exception as error:
             self._failure = error
             raise
@@ -247,22 +246,22 @@ class Uploader:
                     self._held.lose("control says so")
                 elif lasting(error):
                     raise Rejected(error) from error
-            await self._pause_for_lease(backoff.next())
+            await self._pause(backoff.next())
         raise LeaseLost(self._held.why or "its time was over")
 
-    async def _pause_for_lease(self, seconds: float) -> None:
-        try:
+    async def _pause(self, seconds: float) -> None:
+        """Wait, at most for the lease."""
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._held.lost.wait()
-        except TimeoutError:
-            return
 
-    async def _pause(self, until: float) -> None:
-        try:
-            async with asyncio.timeout_at(until):
-                await self._hurry.wait()
-        except TimeoutError:
-            return
+    async def _gather(self) -> None:
+        """Let more events come, where nobody waits and a request is not full yet."""
+        if len(self._waiting) < BATCH_EVENTS and self._bytes < BATCH_BYTES:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GATHER_SECONDS):
+                    await self._hurry.wait()
+        self._hurry.clear()
 
     async def _moved(self) -> None:
         """Wait for the writer's next progress. Raises what ended it."""

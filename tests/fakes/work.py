@@ -47,6 +47,7 @@ class Work(work_pb2_grpc.WorkServiceServicer):
     blobs: dict[str, bytes] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
+    sandboxes: list[int] = field(default_factory=list)
     _directives: asyncio.Queue[work_pb2.Directive] = field(default_factory=asyncio.Queue)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -107,6 +108,7 @@ class Work(work_pb2_grpc.WorkServiceServicer):
         return work_pb2.ClaimRunResponse(assignment=assignment)
 
     async def RenewLeases(self, request: Any, context: Any) -> work_pb2.RenewLeasesResponse:
+        self.sandboxes.append(request.sandboxes)
         await self._enter("RenewLeases", request)
         self._current(request)
         lost = []

@@ -210,3 +210,15 @@ async def test_text_that_is_no_unicode_is_kept_as_far_as_it_can_be(bench: Bench)
         ending = await bench.work.outcome(run)
     assert [event.text.text for event in bench.work.of(run, "text")] == ["a?b"]
     assert ending.output == "?"
+
+
+async def test_sandboxes_that_nobody_uses_are_closed_and_no_more_stay_warm_than_may(bench: Bench) -> None:
+    async with bench.worker(warm_sandboxes=1, idle_seconds=0.3):
+        for agent in ("one", "two", "two", "one"):
+            await bench.work.outcome(await bench.run(["finish", ""], agent=agent))
+        warm = [
+            event.sandbox_opened.warm for run in bench.work.events for event in bench.work.of(run, "sandbox_opened")
+        ]
+        await bench.work.until(lambda: bench.work.sandboxes[-1] == 0)
+    assert warm == [False, False, True, False]
+    assert max(bench.work.sandboxes) <= 2
