@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmark.fleet import Fleet
 from benchmark.report import Row
 from signet.client import AsyncSignet
-from signet.kit import names, rpc
+from signet.kit import dial, names
 from signet.kit.home import Home
 from signet.kit.times import now_micros, stamp
 from signet.v1 import events_pb2
@@ -32,7 +32,7 @@ async def rows(running: Fleet) -> list[Row]:
     token = (home.tokens / "worker").read_text().strip()
     async with (
         AsyncSignet(data=str(running.data)) as signet,
-        rpc.channel(home.target("control.sock"), token) as channel,
+        dial.channel(home.target("control.sock"), token) as channel,
     ):
         work: work_pb2_grpc.WorkServiceAsyncStub = work_pb2_grpc.WorkServiceStub(channel)
         await signet.workers.drain(await _only_worker(signet))

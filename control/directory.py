@@ -8,7 +8,7 @@ from typing import Self, TypeVar
 
 import grpc
 
-from signet.kit import rpc
+from signet.kit import dial
 from signet.kit.errors import InvalidArgument, NotFound, SignetError, Unavailable, from_rpc
 from signet.v1 import models_pb2, models_pb2_grpc
 
@@ -85,7 +85,7 @@ class Directory:
     async def _call(self, call: "Callable[[models_pb2_grpc.ModelServiceAsyncStub], Awaitable[T]]") -> T:
         """Ask over the channel that is open. One that failed is closed: gRPC would wait longer and longer to dial."""
         if self._channel is None:
-            self._channel = rpc.channel(self._target, self._token())
+            self._channel = dial.channel(self._target, self._token())
         try:
             return await call(models_pb2_grpc.ModelServiceStub(self._channel))
         except grpc.aio.AioRpcError as error:

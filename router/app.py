@@ -72,7 +72,7 @@ async def serving(
     from router.store.providers import ProviderStore
     from router.upstream import HttpxWire
     from router.vault import Vault
-    from signet.kit import rpc
+    from signet.kit import dial, rpc
 
     log = logs.get("router")
     path = home.router / "router.db"
@@ -87,7 +87,7 @@ async def serving(
         Parts(wire, options, child, log),
         f"openai/{model}" if model else "",
     )
-    control = rpc.channel(home.target("control.sock"))
+    control = dial.channel(home.target("control.sock"))
     callers = Callers(asking(control))
     authoriser = Authoriser(home.key("run.key"), callers)
     broker = Broker(fleet, wire, ledger, Bounds(options.deadlines, options.answer_bytes))

@@ -9,23 +9,11 @@ import grpc
 from signet.client.fleet import Fleet
 from signet.client.patience import Patience
 from signet.kit import deadlines
+from signet.kit.dial import OPTIONS
 from signet.kit.errors import FailedPrecondition, SignetError, Unavailable, from_rpc
 
 Q = TypeVar("Q")
 R = TypeVar("R")
-
-_OPTIONS = (
-    ("grpc.keepalive_time_ms", 10_000),  # as signet.kit.rpc, whose servers allow it
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.http2.ping_timeout_ms", 5_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.max_pings_without_data", 0),
-    # what was restarted is found again at once, and not after the two minutes that are gRPC's default
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
-    ("grpc.min_reconnect_backoff_ms", 5_000),  # in spite of its name, how long an attempt to connect may take
-    ("grpc.max_receive_message_length", 64 << 20),  # a record holds all that a run said
-)
 
 
 class Channels:
@@ -39,7 +27,7 @@ class Channels:
     @cached_property
     def control(self) -> grpc.aio.Channel:
         """Where agents, sessions, runs, workers and tokens are."""
-        return grpc.aio.insecure_channel(self._fleet.control, options=_OPTIONS)
+        return grpc.aio.insecure_channel(self._fleet.control, options=OPTIONS)
 
     @cached_property
     def router(self) -> grpc.aio.Channel:
@@ -50,7 +38,7 @@ class Channels:
                 f"the router of the fleet at {self._fleet.control} is not known",
                 hint="set SIGNET_ROUTER to its host:port",
             )
-        return grpc.aio.insecure_channel(self._fleet.router, options=_OPTIONS)
+        return grpc.aio.insecure_channel(self._fleet.router, options=OPTIONS)
 
     async def close(self) -> None:
         """Close what was dialled."""

@@ -1,4 +1,4 @@
-"""gRPC as every Signet process serves and dials it: one guard for callers and errors, health, reflection, keepalive."""
+"""gRPC as every Signet process serves it: one guard for callers and errors, health, reflection, keepalive."""
 
 from __future__ import annotations  # grpc's types take parameters in its stubs only
 
@@ -13,27 +13,22 @@ from typing import Any
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
 from signet.kit import deadlines
 from signet.kit.auth import Caller, set_caller
-from signet.kit.errors import Internal, SignetError, Unauthenticated, to_status
+from signet.kit.dial import KEEPALIVE
+from signet.kit.errors import Internal, InvalidArgument, SignetError, Unauthenticated, to_status
 from signet.kit.lifecycle import StartError
 from signet.kit.log import Log
 
-_KEEPALIVE = (
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.http2.ping_timeout_ms", 5_000),  # the default is a minute: a stopped peer would go unseen that long
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.max_pings_without_data", 0),
-)
 _SERVER = (
-    *_KEEPALIVE,
+    *KEEPALIVE,
     ("grpc.so_reuseport", 0),  # else a second server would share the port in silence
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.server.max_pending_requests", 10_000),
     ("grpc.server.max_pending_requests_hard_limit", 20_000),
 )
@@ -96,7 +91,7 @@ class _Interceptor(grpc.aio.ServerInterceptor):
         if handler is None:
             return None  # gRPC answers UNIMPLEMENTED itself
         method: str = handler_call_details.method
-        serializers = (handler.request_deserializer, handler.response_serializer)
+        serializers = (_lenient(handler.request_deserializer), handler.response_serializer)
         if handler.response_streaming:
             behavior = handler.stream_stream if handler.request_streaming else handler.unary_stream
             make = (
@@ -117,7 +112,7 @@ class _Interceptor(grpc.aio.ServerInterceptor):
             try:
                 await self._guard.admit(method, context)
                 deadlines.enter(context.time_remaining())
-                return await behavior(request, context)
+                return await behavior(_parsed(request), context)
             except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets one clear error
                 await self._refuse(method, context, error)
 
@@ -128,7 +123,7 @@ class _Interceptor(grpc.aio.ServerInterceptor):
             try:
                 await self._guard.admit(method, context)
                 deadlines.enter(context.time_remaining())
-                answers = behavior(request, context)
+                answers = behavior(_parsed(request), context)
                 if hasattr(answers, "__aiter__"):
                     async for answer in answers:
                         yield answer
@@ -148,6 +143,38 @@ class _Interceptor(grpc.aio.ServerInterceptor):
             self._guard.log.error("rpc_failed", method=method, error_id=ident, kind=type(error).__name__, at=trace[-6:])
             error = Internal("INTERNAL", f"a fault of ours; the log has it as {ident}", hint="signet doctor")
         await context.abort_with_status(rpc_status.to_status(to_status(error)))
+
+
+@dataclass(frozen=True)
+class _Malformed:
+    """Stands for a request that could not be parsed, until somebody can answer for it."""
+
+    why: str
+
+
+def _lenient(deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
+    """Parse without raising: gRPC itself would answer UNKNOWN with the name of a Python class."""
+
+    def parse(data: bytes) -> Any:
+        try:
+            return deserialize(data) if deserialize else data
+        except DecodeError as error:
+            return _Malformed(str(error).rpartition(": ")[2])
+
+    return parse
+
+
+def _parsed(request: Any) -> Any:
+    """Give a request, or what a stream of requests gives, or raise for one that is malformed."""
+    if isinstance(request, _Malformed):
+        message = f"the request cannot be read: {request.why}; texts must be valid UTF-8"
+        raise InvalidArgument("INVALID_FIELD", message)
+    return _each_parsed(request) if hasattr(request, "__aiter__") else request
+
+
+async def _each_parsed(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for request in requests:
+        yield _parsed(request)
 
 
 def _frames(error: Exception) -> Iterable[Any]:
@@ -196,47 +223,3 @@ def _bind(server: grpc.aio.Server, unix: Path | None, tcp: str | None) -> int:
         raise StartError(
             f"cannot listen on {tcp}: another program has it. Choose another port in the options, or 0 for none"
         ) from error
-
-
-def channel(target: str, token: str | None = None) -> grpc.aio.Channel:
-    """Dial `unix:/path` or `host:port`; every call carries the token and the deadline of the call being served."""
-    interceptors: list[Any] = [
-        _UnaryUnary(token), _UnaryStream(token), _StreamUnary(token), _StreamStream(token)
-    ]  # fmt: skip
-    return grpc.aio.insecure_channel(target, options=_KEEPALIVE, interceptors=interceptors)
-
-
-class _Sender:
-    """Adds token and deadline. One class per arity: gRPC registers an interceptor for its first kind only."""
-
-    def __init__(self, token: str | None) -> None:
-        self._token = token
-
-    def _details(self, details: Any) -> grpc.aio.ClientCallDetails:
-        metadata = grpc.aio.Metadata(*(details.metadata or ()))
-        if self._token and metadata.get("authorization") is None:
-            metadata.add("authorization", f"Bearer {self._token}")
-        timeout = deadlines.shorter(details.timeout)
-        return grpc.aio.ClientCallDetails(
-            details.method, timeout, metadata, details.credentials, details.wait_for_ready
-        )
-
-
-class _UnaryUnary(_Sender, grpc.aio.UnaryUnaryClientInterceptor):
-    async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        return await continuation(self._details(client_call_details), request)
-
-
-class _UnaryStream(_Sender, grpc.aio.UnaryStreamClientInterceptor):
-    async def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        return await continuation(self._details(client_call_details), request)
-
-
-class _StreamUnary(_Sender, grpc.aio.StreamUnaryClientInterceptor):
-    async def intercept_stream_unary(self, continuation: Any, client_call_details: Any, request_iterator: Any) -> Any:
-        return await continuation(self._details(client_call_details), request_iterator)
-
-
-class _StreamStream(_Sender, grpc.aio.StreamStreamClientInterceptor):
-    async def intercept_stream_stream(self, continuation: Any, client_call_details: Any, request_iterator: Any) -> Any:
-        return await continuation(self._details(client_call_details), request_iterator)

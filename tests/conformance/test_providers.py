@@ -14,7 +14,7 @@ import openai
 import pytest
 import pytest_asyncio
 
-from signet.kit import rpc
+from signet.kit import dial
 from signet.kit.home import Home
 from signet.v1 import providers_pb2 as pb
 from signet.v1.providers_pb2_grpc import ProviderServiceStub
@@ -52,7 +52,7 @@ async def house() -> AsyncIterator[House]:
         port = free_port()
         options = ["--set", f"door_port={port}", "--set", "port=0"]
         await stack.enter_async_context(Process(root, "router", "--data", str(home.root), *options))
-        channel = await stack.enter_async_context(rpc.channel(home.target("router.sock"), OPERATOR))
+        channel = await stack.enter_async_context(dial.channel(home.target("router.sock"), OPERATOR))
         stub = ProviderServiceStub(channel)
         provider = pb.Provider(name="providers/fake", base_url=fake.base_url)
         await stub.CreateProvider(pb.CreateProviderRequest(provider=provider))

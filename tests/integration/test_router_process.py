@@ -16,7 +16,7 @@ import grpc
 import httpx
 import pytest
 
-from signet.kit import rpc
+from signet.kit import dial
 from signet.kit.home import Home
 from signet.v1 import models_pb2, providers_pb2, usage_pb2
 from signet.v1.models_pb2_grpc import ModelServiceStub
@@ -188,7 +188,7 @@ async def test_wrong_weights_are_refused_with_what_to_do_and_the_rest_is_served(
         FakeProvider() as fake,
         router(root, *options, OPENAI_BASE_URL=fake.base_url),
         door(home, "embedded/mine", "embedded/e5", "openai/fake-small") as asked,
-        rpc.channel(home.target("router.sock"), OPERATOR) as channel,
+        dial.channel(home.target("router.sock"), OPERATOR) as channel,
     ):
         refused = await asked.chat("embedded/mine")
         error = refused.json()["error"]
@@ -217,7 +217,7 @@ async def test_mended_weights_are_taken_at_the_next_check(root: Path, home: Home
         fake_tokens.serving(home.socket("control.sock"), tokens),
         router(root, *options),
         door(home, "embedded/mine") as asked,
-        rpc.channel(home.target("router.sock"), OPERATOR) as channel,
+        dial.channel(home.target("router.sock"), OPERATOR) as channel,
     ):
         assert (await asked.chat("embedded/mine")).status_code == 503
         weights.unlink()
@@ -312,7 +312,7 @@ async def test_usage_and_health_are_served_on_tcp_too(root: Path, home: Home) ->
 
     port = free_port()
     process = Process(root, "router", "--data", str(home.root), "--set", f"port={port}", "--set", "embedded=off")
-    async with process, rpc.channel(f"127.0.0.1:{port}") as channel:
+    async with process, dial.channel(f"127.0.0.1:{port}") as channel:
         health: Any = health_pb2_grpc.HealthStub(channel)
         answer = await health.Check(health_pb2.HealthCheckRequest(service="signet.v1.ModelService"))
         assert answer.status == health_pb2.HealthCheckResponse.SERVING

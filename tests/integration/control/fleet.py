@@ -11,7 +11,7 @@ import grpc
 
 from control.app import serve
 from control.options import Options
-from signet.kit import rpc
+from signet.kit import dial
 from signet.kit.errors import SignetError, from_rpc
 from signet.kit.home import Home
 from signet.kit.times import now_micros, stamp
@@ -174,8 +174,8 @@ async def dialled(home: Home) -> AsyncIterator[tuple[Stubs, Stubs]]:
     """Call a running control as the operator and as the worker."""
     target = home.target("control.sock")
     async with (
-        rpc.channel(target, (home.tokens / "operator").read_text().strip()) as operator,
-        rpc.channel(target, (home.tokens / "worker").read_text().strip()) as worker,
+        dial.channel(target, (home.tokens / "operator").read_text().strip()) as operator,
+        dial.channel(target, (home.tokens / "worker").read_text().strip()) as worker,
     ):
         yield Stubs(operator), Stubs(worker)
 
@@ -210,5 +210,5 @@ async def _ready(home: Home, serving: "asyncio.Task[int]") -> None:
             if serving.done():
                 await serving
             await asyncio.sleep(0.01)
-        async with rpc.channel(home.target("control.sock")) as channel:
+        async with dial.channel(home.target("control.sock")) as channel:
             await channel.channel_ready()

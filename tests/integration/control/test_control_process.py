@@ -17,7 +17,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from signet.kit import rpc
+from signet.kit import dial
 from signet.kit.errors import from_rpc
 from signet.kit.home import Home
 from signet.v1 import events_pb2, runs_pb2, workers_pb2
@@ -242,7 +242,7 @@ async def _seen(fleet: Fleet) -> bool:
 async def test_it_is_alive_and_describes_itself_without_a_token(tmp_path: Path) -> None:
     root = tmp_path / "home"
     control = await start(root, "port=0")
-    async with rpc.channel(Home(root).target("control.sock")) as channel:
+    async with dial.channel(Home(root).target("control.sock")) as channel:
         answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
         request = reflection_pb2.ServerReflectionRequest(list_services="")

@@ -10,7 +10,7 @@ import pytest
 
 from control import tokens as limits
 from control.scopes import SCOPES
-from signet.kit import rpc
+from signet.kit import dial
 from signet.kit.errors import (
     InvalidArgument,
     NotFound,
@@ -35,12 +35,12 @@ async def create(fleet: Fleet, scope: int, **fields: Any) -> tuple[tokens_pb2.To
 
 
 def calling(fleet: Fleet, secret: str | None) -> Stubs:
-    return Stubs(rpc.channel(fleet.home.target("control.sock"), secret))
+    return Stubs(dial.channel(fleet.home.target("control.sock"), secret))
 
 
 async def outcome(fleet: Fleet, method: str, secret: str) -> SignetError | None:
     """Call a method with an empty request; give how it was refused."""
-    async with rpc.channel(fleet.home.target("control.sock"), secret) as dialled:
+    async with dial.channel(fleet.home.target("control.sock"), secret) as dialled:
         channel: Any = dialled  # the stubs that check types know no empty request
         request = iter([b""])
         if method.endswith("/PutBlob"):
@@ -232,7 +232,7 @@ async def test_the_port_on_loopback_asks_for_a_token_as_the_socket_does(tmp_path
         port = free.getsockname()[1]
     async with running(tmp_path, port=port) as fleet:
         secret = (fleet.home.tokens / "operator").read_text().strip()
-        async with rpc.channel(f"127.0.0.1:{port}", secret) as known, rpc.channel(f"127.0.0.1:{port}") as stranger:
+        async with dial.channel(f"127.0.0.1:{port}", secret) as known, dial.channel(f"127.0.0.1:{port}") as stranger:
             await Stubs(known).runs.ListRuns(runs_pb2.ListRunsRequest())
             error = await refused(Stubs(stranger).runs.ListRuns(runs_pb2.ListRunsRequest()))
     assert error.reason == "TOKEN_MISSING"

@@ -70,7 +70,10 @@ async def test_a_service_on_a_busy_machine_may_take_its_time_to_answer_the_door(
             writer.write(piece)
         writer.close()
 
+    admitted: list[asyncio.Task[None] | None] = []
+
     async def admit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        admitted.append(asyncio.current_task())
         await asyncio.sleep(1)
         inner_reader, inner_writer = await asyncio.open_unix_connection(home.socket("control.sock"))
         await asyncio.gather(forward(reader, inner_writer), forward(inner_reader, writer))
@@ -78,6 +81,7 @@ async def test_a_service_on_a_busy_machine_may_take_its_time_to_answer_the_door(
     slow = await asyncio.start_unix_server(admit, home.socket("slow.sock"))
     async with slow, AsyncSignet(control=home.target("slow.sock"), token=OPERATOR) as signet:
         assert (await signet.agents.get("assistant")).name == "agents/assistant"
+    await asyncio.gather(*(task for task in admitted if task))  # they end with the connection
 
 
 async def test_where_a_supervisor_runs_a_service_that_is_starting_is_waited_for(home: Home) -> None:

@@ -7,7 +7,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from signet.kit import log, rpc
+from signet.kit import dial, log, rpc
 from signet.kit.auth import Caller, current_caller
 from signet.kit.deadlines import shorter
 from signet.kit.errors import (
@@ -66,14 +66,14 @@ async def socket(tmp_path: Path) -> AsyncIterator[str]:
 
 
 async def refused(target: str, token: str | None, name: str) -> SignetError:
-    async with rpc.channel(target, token) as channel:
+    async with dial.channel(target, token) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await runs_pb2_grpc.RunServiceStub(channel).GetRun(runs_pb2.GetRunRequest(name=name))
     return from_rpc(caught.value)
 
 
 async def test_a_good_token_names_the_caller(socket: str) -> None:
-    async with rpc.channel(socket, "good") as channel:
+    async with dial.channel(socket, "good") as channel:
         answer = await runs_pb2_grpc.RunServiceStub(channel).GetRun(runs_pb2.GetRunRequest(), timeout=40)
 
     assert answer.run.name == "tokens/one"
@@ -89,7 +89,7 @@ async def test_without_a_good_token_nothing_is_served(socket: str, token: str | 
 
 
 async def test_what_the_scope_does_not_allow_is_denied(socket: str) -> None:
-    async with rpc.channel(socket, "good") as channel:
+    async with dial.channel(socket, "good") as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await runs_pb2_grpc.RunServiceStub(channel).CancelRun(runs_pb2.CancelRunRequest())
 
@@ -113,8 +113,20 @@ async def test_a_fault_of_ours_leaks_nothing_and_is_in_the_log(socket: str, capf
     assert line["kind"] == "ValueError"
 
 
+@pytest.mark.parametrize("body", [b"\x0a\x02\xff\xfe", b"\x0a\xff"])
+async def test_what_is_no_message_is_refused_as_the_callers_mistake(socket: str, body: bytes) -> None:
+    """A text that is not UTF-8, and a length that leads beyond the end."""
+    async with dial.channel(socket, "good") as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await channel.unary_unary("/signet.v1.RunService/GetRun")(body)  # type: ignore[arg-type]  # bytes as they are
+
+    error = from_rpc(caught.value)
+    assert isinstance(error, InvalidArgument)
+    assert "UTF-8" in error.message
+
+
 async def test_an_error_in_a_stream_comes_after_what_was_sent(socket: str) -> None:
-    async with rpc.channel(socket, "good") as channel:
+    async with dial.channel(socket, "good") as channel:
         stream = runs_pb2_grpc.RunServiceStub(channel).WatchRunEvents(runs_pb2.WatchRunEventsRequest(name="runs/x"))
         first = await stream.read()
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -125,7 +137,7 @@ async def test_an_error_in_a_stream_comes_after_what_was_sent(socket: str) -> No
 
 
 async def test_health_needs_no_token(socket: str) -> None:
-    async with rpc.channel(socket) as channel:
+    async with dial.channel(socket) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         answer = await stub.Check(health_pb2.HealthCheckRequest(service="signet.v1.RunService"))
 

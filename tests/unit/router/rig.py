@@ -14,7 +14,7 @@ import httpx
 
 from router.app import App, serving
 from router.options import RouterOptions
-from signet.kit import rpc
+from signet.kit import dial
 from signet.kit.auth import RunClaims, sign_run_token
 from signet.kit.home import Home
 from tests.fakes import tokens as fake_tokens
@@ -106,7 +106,7 @@ async def rig(
         fake_tokens.serving(home.socket("control.sock"), tokens),
         serving(home, chosen, environment or {}, None) as app,
         httpx.AsyncClient(transport=transport, base_url="http://door", timeout=60) as door,
-        rpc.channel(home.target("router.sock"), OPERATOR) as channel,
+        dial.channel(home.target("router.sock"), OPERATOR) as channel,
     ):
         running = Rig(home, app, door, channel, tokens)
         if fake is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from signet.kit import rpc
+from signet.kit import dial
 from signet.v1 import models_pb2, providers_pb2, usage_pb2
 from signet.v1.models_pb2_grpc import ModelServiceStub
 from signet.v1.providers_pb2_grpc import ProviderServiceStub
@@ -136,14 +136,14 @@ async def test_a_check_says_what_is_wrong(running: Rig) -> None:
 
 
 async def test_viewers_read_and_workers_may_nothing(running: Rig) -> None:
-    async with rpc.channel(running.home.target("router.sock"), VIEWER) as channel:
+    async with dial.channel(running.home.target("router.sock"), VIEWER) as channel:
         providers = ProviderServiceStub(channel)
         await providers.ListProviders(providers_pb2.ListProvidersRequest())
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await providers.DeleteProvider(providers_pb2.DeleteProviderRequest(name="providers/fake"))
         assert refused(caught) == ("PERMISSION_DENIED", "SCOPE_MISSING")
     for token, expected in ((WORKER, "PERMISSION_DENIED"), ("sgt_x", "UNAUTHENTICATED"), (None, "UNAUTHENTICATED")):
-        async with rpc.channel(running.home.target("router.sock"), token) as channel:
+        async with dial.channel(running.home.target("router.sock"), token) as channel:
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await ModelServiceStub(channel).ListModels(models_pb2.ListModelsRequest())
             assert refused(caught)[0] == expected

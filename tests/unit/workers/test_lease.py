@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from signet.kit import rpc
+from signet.kit import dial
 from signet.kit.log import get
 from signet.work.v1 import work_pb2
 from tests.fakes.work import TOKEN, Work, assignment, serving
@@ -37,7 +37,7 @@ class Desk:
 @asynccontextmanager
 async def desk(path: Path, seconds: int) -> AsyncIterator[Desk]:
     work = Work(lease_seconds=seconds)
-    async with serving(work, path / "s") as target, rpc.channel(target, TOKEN) as channel:
+    async with serving(work, path / "s") as target, dial.channel(target, TOKEN) as channel:
         control = Control(channel, "workers/w")
         keeper = Keeper(control, lambda: 5, get("worker"))
         obeyed: list[work_pb2.Directive] = []

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from signet.kit import rpc
+from signet.kit import dial
 from signet.kit.errors import InvalidArgument, Unavailable
 from signet.v1 import events_pb2, runs_pb2, usage_pb2
 from signet.work.v1 import work_pb2
@@ -48,7 +48,7 @@ class Desk:
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     work = Work()
-    async with serving(work, tmp_path / "s") as target, rpc.channel(target, TOKEN) as channel:
+    async with serving(work, tmp_path / "s") as target, dial.channel(target, TOKEN) as channel:
         control = Control(channel, "workers/w")
         await control.register(work_pb2.RegisterWorkerRequest(capacity=1))
         run = await work.offer(assignment(""))
