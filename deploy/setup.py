@@ -28,7 +28,11 @@ CONSTRAINTS = ROOT / "deploy" / "constraints.txt"
 WEIGHTS = ROOT / "deploy" / "weights.txt"
 
 EXTRAS = {"up": ["embedded"], "lint": ["dev", "embedded"], "test": ["dev", "embedded"]}
-DEBIAN = {"up": ["libgomp1"], "lint": ["libgomp1"], "test": ["libgomp1", "chromium"]}
+DEBIAN = {"up": ["libgomp1"], "lint": ["libgomp1"], "test": ["libgomp1", "libatomic1", "chromium"]}
+LIBRARIES = {
+    "libgomp1": "libgomp.so.1",  # the embedded model's runtime is linked with it
+    "libatomic1": "libatomic.so.1",  # the browser tests' driver is
+}
 
 QUIET_SECONDS = 2.0
 """How long a step may be silent before it says how long it has been at it."""
@@ -123,13 +127,19 @@ def missing_debian(target: str) -> list[str]:
     if subprocess.call([sys.executable, "-c", "import ensurepip, venv"], stderr=subprocess.DEVNULL):
         debians = Path(sys.executable).resolve() == Path("/usr/bin/python3").resolve()
         missing.append("python3-venv" if debians else f"python3.{sys.version_info[1]}-venv")
+    for name in DEBIAN[target]:
+        if not (loads(LIBRARIES[name]) if name in LIBRARIES else shutil.which(name)):
+            missing.append(name)
+    return missing
+
+
+def loads(library: str) -> bool:
+    """Tell whether a shared library is there."""
     try:
-        ctypes.CDLL("libgomp.so.1")  # what the embedded model's runtime is linked with
+        ctypes.CDLL(library)
     except OSError:
-        missing.append("libgomp1")
-    if not shutil.which("chromium"):
-        missing.append("chromium")
-    return [name for name in missing if name in DEBIAN[target] or name.endswith("-venv")]
+        return False
+    return True
 
 
 def debian(target: str) -> None:
