@@ -1,6 +1,7 @@
 """Where the client finds a fleet, and whose token it uses there."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,8 @@ async def test_a_service_on_a_busy_machine_may_take_its_time_to_answer_the_door(
         while piece := await reader.read(65_536):
             writer.write(piece)
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
     admitted: list[asyncio.Task[None] | None] = []
 
