@@ -127,16 +127,15 @@ def missing_debian(target: str) -> list[str]:
     if subprocess.call([sys.executable, "-c", "import ensurepip, venv"], stderr=subprocess.DEVNULL):
         debians = Path(sys.executable).resolve() == Path("/usr/bin/python3").resolve()
         missing.append("python3-venv" if debians else f"python3.{sys.version_info[1]}-venv")
-    for name in DEBIAN[target]:
-        if not (loads(LIBRARIES[name]) if name in LIBRARIES else shutil.which(name)):
-            missing.append(name)
-    return missing
+    return missing + [name for name in DEBIAN[target] if not there(name)]
 
 
-def loads(library: str) -> bool:
-    """Tell whether a shared library is there."""
+def there(name: str) -> bool:
+    """Tell whether what a Debian package brings is there: its library, or the program of its name."""
+    if name not in LIBRARIES:
+        return shutil.which(name) is not None
     try:
-        ctypes.CDLL(library)
+        ctypes.CDLL(LIBRARIES[name])
     except OSError:
         return False
     return True
