@@ -28,9 +28,7 @@ class Exchanges:
 
     uploader: Uploader
     index: int = 1
-    usage: usage_pb2.Usage = field(default_factory=usage_pb2.Usage)
     _open: dict[int, Open] = field(default_factory=dict)
-    _unpriced: bool = False
 
     def started(self, fields: Mapping[str, Any], body: bytes) -> None:
         """Note that a request began."""
@@ -61,7 +59,6 @@ class Exchanges:
             usage=usage_of(said),
             error=cut(fields["error"] or explained(fields["status"], body), ERROR_BYTES),
         )
-        self._count(event.usage)
         self.uploader.add([answer], model_call_finished=event)
         if fields["cut"]:
             message = f"The answer of exchange {event.index} was longer than what is recorded of it: {len(body)} bytes."
@@ -72,18 +69,6 @@ class Exchanges:
         for index in list(self._open):
             fields = {"index": index, "status": 0, "first_byte_micros": 0, "duration_micros": 0, "usage": None}
             self.finished({**fields, "error": "the inference sidecar ended; it is started anew", "cut": False}, b"")
-
-    def _count(self, usage: usage_pb2.Usage) -> None:
-        total = self.usage
-        for name in COUNTS:
-            setattr(total, name, getattr(total, name) + getattr(usage, name))
-        total.calls += usage.calls
-        total.estimated |= usage.estimated
-        self._unpriced |= bool(usage.calls) and not usage.HasField("cost_microusd")
-        if self._unpriced:
-            total.ClearField("cost_microusd")  # unknown is not zero
-        elif usage.calls:
-            total.cost_microusd += usage.cost_microusd
 
 
 def usage_of(said: Mapping[str, Any]) -> usage_pb2.Usage:

@@ -71,7 +71,7 @@ class Execution:
             ending = await self._ended(writer)
             self._uploader.close()
             await asyncio.wait([writer])
-            await self._uploader.finish(ending, self._exchanges.usage)
+            await self._uploader.finish(ending)
             self._log("run_finished", outcome=runs_pb2.RunState.Name(ending.outcome), reason=ending.reason)
         except LeaseLost as lost:
             self._log("run_abandoned", why=str(lost))

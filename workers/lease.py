@@ -1,6 +1,7 @@
 """Leases: the right to a run, renewed at a third of its time, given up before it ends."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 from signet.kit.errors import SignetError
@@ -60,6 +61,7 @@ class Keeper:
         self._held: dict[str, Held] = {}
         self._seconds = 10.0
         self._changed = asyncio.Event()
+        self._taken = asyncio.Event()
         self._due = 0.0
         self.stale = asyncio.Event()
         self.stale.set()
@@ -77,6 +79,7 @@ class Keeper:
         self._held[run] = held
         self._due = min(self._due, asked + self._seconds / 3)
         self._changed.set()
+        self._taken.set()
         return held
 
     def release(self, held: Held) -> None:
@@ -98,7 +101,7 @@ class Keeper:
     async def _renew(self, obey: Callable[[work_pb2.Directive], None]) -> None:
         backoff = Backoff(first=0.1, most=1.0)
         while True:
-            await self._wait(self._due - now())
+            await _wait(self._changed, self._due - now())
             if self.stale.is_set():
                 self._due = now() + LOOK_SECONDS
                 continue
@@ -144,12 +147,12 @@ class Keeper:
                     self._log.error("lease_fenced", run=held.run)
                 else:
                     nearest = min(nearest, left)
-            await asyncio.sleep(nearest)
+            await _wait(self._taken, nearest)
 
-    async def _wait(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(max(seconds, 0)):
-                await self._changed.wait()
-        except TimeoutError:
-            return
-        self._changed.clear()
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, not longer than that, and clear it."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(max(seconds, 0)):
+            await event.wait()
+    event.clear()

@@ -17,7 +17,7 @@ from signet.kit.errors import (
     Unavailable,
 )
 from signet.kit.times import now_micros, stamp
-from signet.v1 import events_pb2, runs_pb2, usage_pb2
+from signet.v1 import events_pb2, runs_pb2
 from signet.work.v1 import work_pb2
 from workers.backoff import Backoff
 from workers.control import CALL_SECONDS, Answer, Attempt, Control, LeaseLost, stale
@@ -151,14 +151,13 @@ class Uploader:
         self._idle.set()
         self._hurry.set()
 
-    async def finish(self, ending: Ending, usage: usage_pb2.Usage) -> None:
+    async def finish(self, ending: Ending) -> None:
         """Store what is left and end the run; `run` must have returned. Raises LeaseLost, Rejected, TimeoutError."""
         request = work_pb2.FinishRunRequest(
             lease=self._held.proto(),
             outcome=ending.outcome,
             output=ending.output,
             messages=ending.messages,
-            usage=usage,
         )
         if ending.reason:
             request.error.CopyFrom(runs_pb2.RunError(reason=ending.reason, message=ending.message))

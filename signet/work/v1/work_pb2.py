@@ -27,52 +27,51 @@ from signet.v1 import agents_pb2 as signet_dot_v1_dot_agents__pb2
 from signet.v1 import events_pb2 as signet_dot_v1_dot_events__pb2
 from signet.v1 import models_pb2 as signet_dot_v1_dot_models__pb2
 from signet.v1 import runs_pb2 as signet_dot_v1_dot_runs__pb2
-from signet.v1 import usage_pb2 as signet_dot_v1_dot_usage__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19signet/work/v1/work.proto\x12\x0esignet.work.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16signet/v1/agents.proto\x1a\x16signet/v1/events.proto\x1a\x16signet/v1/models.proto\x1a\x14signet/v1/runs.proto\x1a\x15signet/v1/usage.proto\"\xf1\x01\n\x15RegisterWorkerRequest\x12\x16\n\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\x12\x12\n\x04host\x18\x03 \x01(\tR\x04host\x12\x18\n\x07version\x18\x04 \x01(\tR\x07version\x12\x1a\n\x08\x63\x61pacity\x18\x05 \x01(\x05R\x08\x63\x61pacity\x12\x38\n\tisolation\x18\x06 \x01(\x0b\x32\x1a.signet.v1.IsolationReportR\tisolation\x12\x1a\n\x08runtimes\x18\x07 \x03(\tR\x08runtimes\"=\n\x16RegisterWorkerResponse\x12#\n\rlease_seconds\x18\x01 \x01(\x05R\x0cleaseSeconds\"n\n\x0f\x43laimRunRequest\x12\x16\n\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\x12!\n\x0cwait_seconds\x18\x03 \x01(\x05R\x0bwaitSeconds\"N\n\x10\x43laimRunResponse\x12:\n\nassignment\x18\x01 \x01(\x0b\x32\x1a.signet.work.v1.AssignmentR\nassignment\"\x90\x03\n\nAssignment\x12 \n\x03run\x18\x01 \x01(\x0b\x32\x0e.signet.v1.RunR\x03run\x12+\n\x05lease\x18\x02 \x01(\x0b\x32\x15.signet.work.v1.LeaseR\x05lease\x12#\n\rnext_sequence\x18\x03 \x01(\x03R\x0cnextSequence\x12\x1b\n\trun_token\x18\x04 \x01(\tR\x08runToken\x12\x12\n\x04soul\x18\x05 \x01(\tR\x04soul\x12\x18\n\x07history\x18\x06 \x01(\tR\x07history\x12*\n\x05tools\x18\x07 \x03(\x0b\x32\x14.signet.work.v1.ToolR\x05tools\x12\x18\n\x07runtime\x18\x08 \x01(\tR\x07runtime\x12&\n\x05model\x18\t \x01(\x0b\x32\x10.signet.v1.ModelR\x05model\x12\'\n\x0f\x65mbedding_model\x18\n \x01(\tR\x0e\x65mbeddingModel\x12,\n\x06limits\x18\x0b \x01(\x0b\x32\x14.signet.v1.RunLimitsR\x06limits\"x\n\x04Tool\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12\x1e\n\nparameters\x18\x03 \x01(\tR\nparameters\x12\x1a\n\x08\x65xamples\x18\x04 \x03(\tR\x08\x65xamples\"v\n\x05Lease\x12\x10\n\x03run\x18\x01 \x01(\tR\x03run\x12\x1e\n\ngeneration\x18\x02 \x01(\x03R\ngeneration\x12;\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\"\x9b\x01\n\x12RenewLeasesRequest\x12\x16\n\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\x12-\n\x06leases\x18\x03 \x03(\x0b\x32\x15.signet.work.v1.LeaseR\x06leases\x12\x1c\n\tsandboxes\x18\x04 \x01(\x05R\tsandboxes\"d\n\x13RenewLeasesResponse\x12\x12\n\x04lost\x18\x01 \x03(\tR\x04lost\x12\x39\n\ndirectives\x18\x02 \x03(\x0b\x32\x19.signet.work.v1.DirectiveR\ndirectives\"R\n\x16WatchDirectivesRequest\x12\x16\n\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\"R\n\x17WatchDirectivesResponse\x12\x37\n\tdirective\x18\x01 \x01(\x0b\x32\x19.signet.work.v1.DirectiveR\tdirective\"L\n\tDirective\x12\x1f\n\ncancel_run\x18\x01 \x01(\tH\x00R\tcancelRun\x12\x16\n\x05\x64rain\x18\x02 \x01(\x08H\x00R\x05\x64rainB\x06\n\x04kind\"o\n\x13\x41ppendEventsRequest\x12+\n\x05lease\x18\x01 \x01(\x0b\x32\x15.signet.work.v1.LeaseR\x05lease\x12+\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x13.signet.v1.RunEventR\x06\x65vents\";\n\x14\x41ppendEventsResponse\x12#\n\rlast_sequence\x18\x01 \x01(\x03R\x0clastSequence\"k\n\x0ePutBlobRequest\x12\x16\n\x06\x64igest\x18\x01 \x01(\tR\x06\x64igest\x12\x14\n\x05\x63hunk\x18\x02 \x01(\x0cR\x05\x63hunk\x12+\n\x05lease\x18\x03 \x01(\x0b\x32\x15.signet.work.v1.LeaseR\x05lease\"\x11\n\x0fPutBlobResponse\"\xa2\x02\n\x10\x46inishRunRequest\x12+\n\x05lease\x18\x01 \x01(\x0b\x32\x15.signet.work.v1.LeaseR\x05lease\x12+\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x13.signet.v1.RunEventR\x06\x65vents\x12-\n\x07outcome\x18\x03 \x01(\x0e\x32\x13.signet.v1.RunStateR\x07outcome\x12\x16\n\x06output\x18\x04 \x01(\tR\x06output\x12)\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x13.signet.v1.RunErrorR\x05\x65rror\x12\x1a\n\x08messages\x18\x06 \x01(\tR\x08messages\x12&\n\x05usage\x18\x07 \x01(\x0b\x32\x10.signet.v1.UsageR\x05usage\"5\n\x11\x46inishRunResponse\x12 \n\x03run\x18\x01 \x01(\x0b\x32\x0e.signet.v1.RunR\x03run2\xf6\x04\n\x0bWorkService\x12_\n\x0eRegisterWorker\x12%.signet.work.v1.RegisterWorkerRequest\x1a&.signet.work.v1.RegisterWorkerResponse\x12M\n\x08\x43laimRun\x12\x1f.signet.work.v1.ClaimRunRequest\x1a .signet.work.v1.ClaimRunResponse\x12V\n\x0bRenewLeases\x12\".signet.work.v1.RenewLeasesRequest\x1a#.signet.work.v1.RenewLeasesResponse\x12\x64\n\x0fWatchDirectives\x12&.signet.work.v1.WatchDirectivesRequest\x1a\'.signet.work.v1.WatchDirectivesResponse0\x01\x12Y\n\x0c\x41ppendEvents\x12#.signet.work.v1.AppendEventsRequest\x1a$.signet.work.v1.AppendEventsResponse\x12L\n\x07PutBlob\x12\x1e.signet.work.v1.PutBlobRequest\x1a\x1f.signet.work.v1.PutBlobResponse(\x01\x12P\n\tFinishRun\x12 .signet.work.v1.FinishRunRequest\x1a!.signet.work.v1.FinishRunResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19signet/work/v1/work.proto\x12\x0esignet.work.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16signet/v1/agents.proto\x1a\x16signet/v1/events.proto\x1a\x16signet/v1/models.proto\x1a\x14signet/v1/runs.proto\"\xf1\x01\n\x15RegisterWorkerRequest\x12\x16\n\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\x12\x12\n\x04host\x18\x03 \x01(\tR\x04host\x12\x18\n\x07version\x18\x04 \x01(\tR\x07version\x12\x1a\n\x08\x63\x61pacity\x18\x05 \x01(\x05R\x08\x63\x61pacity\x12\x38\n\tisolation\x18\x06 \x01(\x0b\x32\x1a.signet.v1.IsolationReportR\tisolation\x12\x1a\n\x08runtimes\x18\x07 \x03(\tR\x08runtimes\"=\n\x16RegisterWorkerResponse\x12#\n\rlease_seconds\x18\x01 \x01(\x05R\x0cleaseSeconds\"n\n\x0f\x43laimRunRequest\x12\x16\n\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\x12!\n\x0cwait_seconds\x18\x03 \x01(\x05R\x0bwaitSeconds\"N\n\x10\x43laimRunResponse\x12:\n\nassignment\x18\x01 \x01(\x0b\x32\x1a.signet.work.v1.AssignmentR\nassignment\"\x90\x03\n\nAssignment\x12 \n\x03run\x18\x01 \x01(\x0b\x32\x0e.signet.v1.RunR\x03run\x12+\n\x05lease\x18\x02 \x01(\x0b\x32\x15.signet.work.v1.LeaseR\x05lease\x12#\n\rnext_sequence\x18\x03 \x01(\x03R\x0cnextSequence\x12\x1b\n\trun_token\x18\x04 \x01(\tR\x08runToken\x12\x12\n\x04soul\x18\x05 \x01(\tR\x04soul\x12\x18\n\x07history\x18\x06 \x01(\tR\x07history\x12*\n\x05tools\x18\x07 \x03(\x0b\x32\x14.signet.work.v1.ToolR\x05tools\x12\x18\n\x07runtime\x18\x08 \x01(\tR\x07runtime\x12&\n\x05model\x18\t \x01(\x0b\x32\x10.signet.v1.ModelR\x05model\x12\'\n\x0f\x65mbedding_model\x18\n \x01(\tR\x0e\x65mbeddingModel\x12,\n\x06limits\x18\x0b \x01(\x0b\x32\x14.signet.v1.RunLimitsR\x06limits\"x\n\x04Tool\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12\x1e\n\nparameters\x18\x03 \x01(\tR\nparameters\x12\x1a\n\x08\x65xamples\x18\x04 \x03(\tR\x08\x65xamples\"v\n\x05Lease\x12\x10\n\x03run\x18\x01 \x01(\tR\x03run\x12\x1e\n\ngeneration\x18\x02 \x01(\x03R\ngeneration\x12;\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\"\x9b\x01\n\x12RenewLeasesRequest\x12\x16\n\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\x12-\n\x06leases\x18\x03 \x03(\x0b\x32\x15.signet.work.v1.LeaseR\x06leases\x12\x1c\n\tsandboxes\x18\x04 \x01(\x05R\tsandboxes\"d\n\x13RenewLeasesResponse\x12\x12\n\x04lost\x18\x01 \x03(\tR\x04lost\x12\x39\n\ndirectives\x18\x02 \x03(\x0b\x32\x19.signet.work.v1.DirectiveR\ndirectives\"R\n\x16WatchDirectivesRequest\x12\x16\n\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\"R\n\x17WatchDirectivesResponse\x12\x37\n\tdirective\x18\x01 \x01(\x0b\x32\x19.signet.work.v1.DirectiveR\tdirective\"L\n\tDirective\x12\x1f\n\ncancel_run\x18\x01 \x01(\tH\x00R\tcancelRun\x12\x16\n\x05\x64rain\x18\x02 \x01(\x08H\x00R\x05\x64rainB\x06\n\x04kind\"o\n\x13\x41ppendEventsRequest\x12+\n\x05lease\x18\x01 \x01(\x0b\x32\x15.signet.work.v1.LeaseR\x05lease\x12+\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x13.signet.v1.RunEventR\x06\x65vents\";\n\x14\x41ppendEventsResponse\x12#\n\rlast_sequence\x18\x01 \x01(\x03R\x0clastSequence\"k\n\x0ePutBlobRequest\x12\x16\n\x06\x64igest\x18\x01 \x01(\tR\x06\x64igest\x12\x14\n\x05\x63hunk\x18\x02 \x01(\x0cR\x05\x63hunk\x12+\n\x05lease\x18\x03 \x01(\x0b\x32\x15.signet.work.v1.LeaseR\x05lease\"\x11\n\x0fPutBlobResponse\"\xfa\x01\n\x10\x46inishRunRequest\x12+\n\x05lease\x18\x01 \x01(\x0b\x32\x15.signet.work.v1.LeaseR\x05lease\x12+\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x13.signet.v1.RunEventR\x06\x65vents\x12-\n\x07outcome\x18\x03 \x01(\x0e\x32\x13.signet.v1.RunStateR\x07outcome\x12\x16\n\x06output\x18\x04 \x01(\tR\x06output\x12)\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x13.signet.v1.RunErrorR\x05\x65rror\x12\x1a\n\x08messages\x18\x06 \x01(\tR\x08messages\"5\n\x11\x46inishRunResponse\x12 \n\x03run\x18\x01 \x01(\x0b\x32\x0e.signet.v1.RunR\x03run2\xf6\x04\n\x0bWorkService\x12_\n\x0eRegisterWorker\x12%.signet.work.v1.RegisterWorkerRequest\x1a&.signet.work.v1.RegisterWorkerResponse\x12M\n\x08\x43laimRun\x12\x1f.signet.work.v1.ClaimRunRequest\x1a .signet.work.v1.ClaimRunResponse\x12V\n\x0bRenewLeases\x12\".signet.work.v1.RenewLeasesRequest\x1a#.signet.work.v1.RenewLeasesResponse\x12\x64\n\x0fWatchDirectives\x12&.signet.work.v1.WatchDirectivesRequest\x1a\'.signet.work.v1.WatchDirectivesResponse0\x01\x12Y\n\x0c\x41ppendEvents\x12#.signet.work.v1.AppendEventsRequest\x1a$.signet.work.v1.AppendEventsResponse\x12L\n\x07PutBlob\x12\x1e.signet.work.v1.PutBlobRequest\x1a\x1f.signet.work.v1.PutBlobResponse(\x01\x12P\n\tFinishRun\x12 .signet.work.v1.FinishRunRequest\x1a!.signet.work.v1.FinishRunResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'signet.work.v1.work_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REGISTERWORKERREQUEST']._serialized_start=196
-  _globals['_REGISTERWORKERREQUEST']._serialized_end=437
-  _globals['_REGISTERWORKERRESPONSE']._serialized_start=439
-  _globals['_REGISTERWORKERRESPONSE']._serialized_end=500
-  _globals['_CLAIMRUNREQUEST']._serialized_start=502
-  _globals['_CLAIMRUNREQUEST']._serialized_end=612
-  _globals['_CLAIMRUNRESPONSE']._serialized_start=614
-  _globals['_CLAIMRUNRESPONSE']._serialized_end=692
-  _globals['_ASSIGNMENT']._serialized_start=695
-  _globals['_ASSIGNMENT']._serialized_end=1095
-  _globals['_TOOL']._serialized_start=1097
-  _globals['_TOOL']._serialized_end=1217
-  _globals['_LEASE']._serialized_start=1219
-  _globals['_LEASE']._serialized_end=1337
-  _globals['_RENEWLEASESREQUEST']._serialized_start=1340
-  _globals['_RENEWLEASESREQUEST']._serialized_end=1495
-  _globals['_RENEWLEASESRESPONSE']._serialized_start=1497
-  _globals['_RENEWLEASESRESPONSE']._serialized_end=1597
-  _globals['_WATCHDIRECTIVESREQUEST']._serialized_start=1599
-  _globals['_WATCHDIRECTIVESREQUEST']._serialized_end=1681
-  _globals['_WATCHDIRECTIVESRESPONSE']._serialized_start=1683
-  _globals['_WATCHDIRECTIVESRESPONSE']._serialized_end=1765
-  _globals['_DIRECTIVE']._serialized_start=1767
-  _globals['_DIRECTIVE']._serialized_end=1843
-  _globals['_APPENDEVENTSREQUEST']._serialized_start=1845
-  _globals['_APPENDEVENTSREQUEST']._serialized_end=1956
-  _globals['_APPENDEVENTSRESPONSE']._serialized_start=1958
-  _globals['_APPENDEVENTSRESPONSE']._serialized_end=2017
-  _globals['_PUTBLOBREQUEST']._serialized_start=2019
-  _globals['_PUTBLOBREQUEST']._serialized_end=2126
-  _globals['_PUTBLOBRESPONSE']._serialized_start=2128
-  _globals['_PUTBLOBRESPONSE']._serialized_end=2145
-  _globals['_FINISHRUNREQUEST']._serialized_start=2148
-  _globals['_FINISHRUNREQUEST']._serialized_end=2438
-  _globals['_FINISHRUNRESPONSE']._serialized_start=2440
-  _globals['_FINISHRUNRESPONSE']._serialized_end=2493
-  _globals['_WORKSERVICE']._serialized_start=2496
-  _globals['_WORKSERVICE']._serialized_end=3126
+  _globals['_REGISTERWORKERREQUEST']._serialized_start=173
+  _globals['_REGISTERWORKERREQUEST']._serialized_end=414
+  _globals['_REGISTERWORKERRESPONSE']._serialized_start=416
+  _globals['_REGISTERWORKERRESPONSE']._serialized_end=477
+  _globals['_CLAIMRUNREQUEST']._serialized_start=479
+  _globals['_CLAIMRUNREQUEST']._serialized_end=589
+  _globals['_CLAIMRUNRESPONSE']._serialized_start=591
+  _globals['_CLAIMRUNRESPONSE']._serialized_end=669
+  _globals['_ASSIGNMENT']._serialized_start=672
+  _globals['_ASSIGNMENT']._serialized_end=1072
+  _globals['_TOOL']._serialized_start=1074
+  _globals['_TOOL']._serialized_end=1194
+  _globals['_LEASE']._serialized_start=1196
+  _globals['_LEASE']._serialized_end=1314
+  _globals['_RENEWLEASESREQUEST']._serialized_start=1317
+  _globals['_RENEWLEASESREQUEST']._serialized_end=1472
+  _globals['_RENEWLEASESRESPONSE']._serialized_start=1474
+  _globals['_RENEWLEASESRESPONSE']._serialized_end=1574
+  _globals['_WATCHDIRECTIVESREQUEST']._serialized_start=1576
+  _globals['_WATCHDIRECTIVESREQUEST']._serialized_end=1658
+  _globals['_WATCHDIRECTIVESRESPONSE']._serialized_start=1660
+  _globals['_WATCHDIRECTIVESRESPONSE']._serialized_end=1742
+  _globals['_DIRECTIVE']._serialized_start=1744
+  _globals['_DIRECTIVE']._serialized_end=1820
+  _globals['_APPENDEVENTSREQUEST']._serialized_start=1822
+  _globals['_APPENDEVENTSREQUEST']._serialized_end=1933
+  _globals['_APPENDEVENTSRESPONSE']._serialized_start=1935
+  _globals['_APPENDEVENTSRESPONSE']._serialized_end=1994
+  _globals['_PUTBLOBREQUEST']._serialized_start=1996
+  _globals['_PUTBLOBREQUEST']._serialized_end=2103
+  _globals['_PUTBLOBRESPONSE']._serialized_start=2105
+  _globals['_PUTBLOBRESPONSE']._serialized_end=2122
+  _globals['_FINISHRUNREQUEST']._serialized_start=2125
+  _globals['_FINISHRUNREQUEST']._serialized_end=2375
+  _globals['_FINISHRUNRESPONSE']._serialized_start=2377
+  _globals['_FINISHRUNRESPONSE']._serialized_end=2430
+  _globals['_WORKSERVICE']._serialized_start=2433
+  _globals['_WORKSERVICE']._serialized_end=3063
 # @@protoc_insertion_point(module_scope)

@@ -5,7 +5,6 @@ from signet.v1 import agents_pb2 as _agents_pb2
 from signet.v1 import events_pb2 as _events_pb2
 from signet.v1 import models_pb2 as _models_pb2
 from signet.v1 import runs_pb2 as _runs_pb2
-from signet.v1 import usage_pb2 as _usage_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -173,22 +172,20 @@ class PutBlobResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class FinishRunRequest(_message.Message):
-    __slots__ = ("lease", "events", "outcome", "output", "error", "messages", "usage")
+    __slots__ = ("lease", "events", "outcome", "output", "error", "messages")
     LEASE_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
-    USAGE_FIELD_NUMBER: _ClassVar[int]
     lease: Lease
     events: _containers.RepeatedCompositeFieldContainer[_events_pb2.RunEvent]
     outcome: _runs_pb2.RunState
     output: str
     error: _runs_pb2.RunError
     messages: str
-    usage: _usage_pb2.Usage
-    def __init__(self, lease: _Optional[_Union[Lease, _Mapping]] = ..., events: _Optional[_Iterable[_Union[_events_pb2.RunEvent, _Mapping]]] = ..., outcome: _Optional[_Union[_runs_pb2.RunState, str]] = ..., output: _Optional[str] = ..., error: _Optional[_Union[_runs_pb2.RunError, _Mapping]] = ..., messages: _Optional[str] = ..., usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ...) -> None: ...
+    def __init__(self, lease: _Optional[_Union[Lease, _Mapping]] = ..., events: _Optional[_Iterable[_Union[_events_pb2.RunEvent, _Mapping]]] = ..., outcome: _Optional[_Union[_runs_pb2.RunState, str]] = ..., output: _Optional[str] = ..., error: _Optional[_Union[_runs_pb2.RunError, _Mapping]] = ..., messages: _Optional[str] = ...) -> None: ...
 
 class FinishRunResponse(_message.Message):
     __slots__ = ("run",)

@@ -11,7 +11,7 @@ import pytest
 
 from signet.kit import dial
 from signet.kit.errors import InvalidArgument, Unavailable
-from signet.v1 import events_pb2, runs_pb2, usage_pb2
+from signet.v1 import events_pb2, runs_pb2
 from signet.work.v1 import work_pb2
 from tests.fakes.work import TOKEN, Work, assignment, serving
 from workers import upload
@@ -36,7 +36,7 @@ class Desk:
         self.uploader.add(text=events_pb2.TextDelta(text=text))
 
     async def finish(self) -> None:
-        await self.uploader.finish(DONE, usage_pb2.Usage(calls=2))
+        await self.uploader.finish(DONE)
 
     def stored(self) -> list[tuple[str, str]]:
         return [
@@ -85,7 +85,6 @@ async def test_text_that_waits_side_by_side_becomes_one_event_and_keeps_its_orde
         ("tool_output", "fg"),
     ]
     assert [event.sequence for event in desk.work.events[desk.run]] == [3, 4, 5, 6, 7]
-    assert desk.work.finished[desk.run].usage.calls == 2
 
 
 async def test_nothing_is_merged_into_what_is_sent_already(desk: Desk) -> None:
