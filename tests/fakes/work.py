@@ -104,7 +104,7 @@ class Work(work_pb2_grpc.WorkServiceServicer):
         name = assignment.run.name
         self.leases[name] = Lease(assignment.lease.generation, time.monotonic() + self.lease_seconds)
         self.events[name] = []
-        await self._ring()
+        await self._enter("Claimed", request)
         return work_pb2.ClaimRunResponse(assignment=assignment)
 
     async def RenewLeases(self, request: Any, context: Any) -> work_pb2.RenewLeasesResponse:

@@ -145,3 +145,12 @@ def children(pid: int) -> set[int]:
     while more := {child for child, parent in parents.items() if parent in found | {pid}} - found:
         found |= more
     return found
+
+
+def said(pid: int) -> str:
+    """Give the arguments and the environment of a process, "" where it is gone."""
+    try:
+        texts = [(Path("/proc") / str(pid) / name).read_bytes() for name in ("cmdline", "environ")]
+    except OSError:
+        return ""
+    return b"".join(texts).decode("latin-1")

@@ -15,7 +15,7 @@ from signet.v1 import runs_pb2
 from tests.fakes import door as doors
 from tests.fakes.door import STREAM, Door, chunk, json_answer
 from tests.fakes.work import RUN_TOKEN, TOKEN, Work
-from tests.integration.worker.conftest import SCRIPTED, Bench, Wait, children, inside, ours
+from tests.integration.worker.conftest import SCRIPTED, Bench, Wait, children, inside, ours, said
 
 SUCCEEDED = runs_pb2.RUN_STATE_SUCCEEDED
 
@@ -104,6 +104,23 @@ async def test_a_worker_that_cannot_renew_kills_its_sandboxes_before_the_lease_e
         assert time.monotonic() < bench.work.leases[run].expires
         await bench.work.hang()
     assert run not in bench.work.finished
+
+
+async def test_a_lease_counts_from_when_it_was_asked_for_and_not_from_the_answer(bench: Bench) -> None:
+    """An answer that was long under way carries a right that is nearly over: nothing is begun under it."""
+    bench.work.lease_seconds = 3
+    async with bench.worker():
+        await bench.work.hang("Claimed", "RenewLeases")
+        run = await bench.run(["finish", "too late"])
+        await bench.work.until(lambda: run in bench.work.leases)
+        await asyncio.sleep(bench.work.leases[run].expires - time.monotonic() - 0.4)
+        await bench.work.hang("RenewLeases")
+        claims = bench.work.calls.count("ClaimRun")
+        await bench.work.until(lambda: bench.work.calls.count("ClaimRun") > claims)
+        await bench.work.hang()
+        assert (await bench.work.outcome(await bench.run(["finish", "next"]))).output == "next"
+    assert run not in bench.work.finished
+    assert bench.work.events[run] == []
 
 
 async def test_a_worker_that_control_forgot_registers_anew_and_goes_on(bench: Bench) -> None:
@@ -202,7 +219,12 @@ async def test_no_secret_is_in_a_sandbox(bench: Bench, monkeypatch: pytest.Monke
     secrets = [RUN_TOKEN, TOKEN, "the-planted", str(bench.home.root), "SIGNET_"]
     backwards = [secret[::-1] for secret in secrets]
     async with bench.worker():
-        run = await bench.run(["write", "bait", "the-bait"], ["ask", {}], ["snoop", *backwards, "tiab-eht"], "finish")
+        run = await bench.run(
+            ["write", "bait", "the-bait"], ["ask", {}], ["snoop", *backwards, "tiab-eht"], ["hold", "go"], "finish"
+        )
+        await bench.work.seen(run, "model_call_finished")
+        assert not [pid for pid in children(os.getpid()) if "sgr_" in said(pid)]
+        (bench.home.workspaces / "scribe" / "go").touch()
         ending = await bench.work.outcome(run)
     assert bench.door.asked[0].header("authorization") == [f"Bearer {RUN_TOKEN}"]
     answer, snooped = json.loads(ending.output)

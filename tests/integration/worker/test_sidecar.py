@@ -15,6 +15,7 @@ import pytest
 
 from tests.fakes import door as doors
 from tests.fakes.door import END, STREAM, Door, chunk, json_answer, stream_answer
+from tests.integration.worker.conftest import said
 from workers.sidecars import reports
 from workers.sidecars.exchange import RECORD_BYTES
 from workers.sidecars.reports import Message
@@ -98,10 +99,6 @@ async def heard(car: Sidecar, count: int) -> list[Message]:
 
 def resident(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def said(pid: int) -> bytes:
-    return b"".join(Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ"))
 
 
 async def test_nothing_is_forwarded_before_a_run_begins_and_after_it_ended(car: Sidecar) -> None:
@@ -337,4 +334,4 @@ async def test_a_slow_caller_holds_the_answer_up_and_not_in_memory(car: Sidecar)
 
 async def test_the_token_is_in_no_argument_and_no_variable(car: Sidecar) -> None:
     await car.arm()
-    assert b"sgr_" not in said(car.process.pid)
+    assert "sgr_" not in said(car.process.pid)
