@@ -25,7 +25,7 @@ AT_ONCE = 8
 OUTSTANDING = 64
 """Calls that may wait or run, or whose results the runtime has not taken; one more is a flood."""
 RESULT_BYTES = 1024 * 1024
-SHOWN_CHARACTERS = 1024 * 1024
+SHOWN_CHARACTERS = 256 * 1024
 """Most of a call's output that becomes events while it runs."""
 WRITTEN_CHARACTERS = 64 * 1024 * 1024
 """Most output that a call may write before it is killed."""

@@ -68,10 +68,7 @@ class Execution:
         """Execute it and store how it ended. Cancelling it kills what runs and leaves the run to control."""
         writer = asyncio.create_task(self._uploader.run())
         try:
-            ending = await self._ended(writer)
-            self._uploader.close()
-            await asyncio.wait([writer])
-            await self._uploader.finish(ending)
+            ending = await self._stored(await self._ended(writer), writer)
             self._log("run_finished", outcome=runs_pb2.RunState.Name(ending.outcome), reason=ending.reason)
         except LeaseLost as lost:
             self._log("run_abandoned", why=str(lost))
@@ -81,6 +78,19 @@ class Execution:
             writer.cancel()
             await asyncio.wait([writer])
             await self._uploader.aclose()
+
+    async def _stored(self, ending: Ending, writer: "asyncio.Task[None]") -> Ending:
+        """Store the end; where control will not take what comes before it, the run ends for that reason."""
+        self._uploader.close()
+        await asyncio.wait([writer])
+        try:
+            if error := writer.exception():
+                raise error
+            await self._uploader.finish(ending)
+        except Rejected as error:
+            ending = self._rejected(error)
+            await self._uploader.finish(ending)
+        return ending
 
     async def _ended(self, writer: "asyncio.Task[None]") -> Ending:
         """Run until the runtime ends it, or something else does first; nothing of it runs when this returns."""

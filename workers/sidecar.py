@@ -10,6 +10,7 @@ from signet.kit.log import Log
 from workers.backoff import Backoff
 from workers.control import LeaseLost
 from workers.exchanges import Exchanges
+from workers.sandbox.errors import SandboxUnavailable
 from workers.sandbox.launcher import Launcher
 from workers.sandbox.process import Process
 from workers.sidecars import reports
@@ -59,7 +60,9 @@ class Sidecar:
         self._loop.add_reader(ours, self._read)
 
     async def arm(self, *, run: str, token: str, door: str, patience_seconds: float, exchanges: Exchanges) -> None:
-        """Let the sandbox ask in a run's name. Raises SidecarLost."""
+        """Let the sandbox ask in a run's name. Raises SidecarLost, SandboxUnavailable."""
+        if self._control is None:  # it died while nobody needed it
+            await self.start()
         self._exchanges = exchanges
         self._order = {"run": run, "token": token, "door": door, "patience_seconds": patience_seconds}
         await self._tell("arm", {**self._order, "index": exchanges.index})
@@ -161,7 +164,7 @@ class Sidecar:
             try:
                 await self.start()
                 await self._tell("arm", {**self._order, "index": self._exchanges.index})
-            except SidecarLost:
+            except (SidecarLost, SandboxUnavailable):
                 self._drop()
                 await asyncio.sleep(backoff.next())
             else:

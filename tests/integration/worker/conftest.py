@@ -58,16 +58,7 @@ class Bench:
         """Begin a worker, wait until it is registered; gives what stops it."""
         stop = asyncio.Event()
         known = runtimes or {**RUNTIMES, "scripted": Entry(f"{SCRIPTED}:main")}
-        task = asyncio.create_task(
-            app.serve(
-                self.home,
-                replace(self.options, **changed),
-                stop,
-                get("worker"),
-                runtimes=known,
-                preload=(*app.PRELOAD, SCRIPTED),
-            )
-        )
+        task = asyncio.create_task(self.serve(stop, known, **changed))
         count = len(self.work.registrations)
         registered = asyncio.create_task(self.work.until(lambda: len(self.work.registrations) > count))
         await asyncio.wait([task, registered], return_when=asyncio.FIRST_COMPLETED)
@@ -80,6 +71,12 @@ class Bench:
             registered.cancel()
             stop.set()
             assert await task == 0
+
+    async def serve(self, stop: asyncio.Event, runtimes: Mapping[str, Entry | Command], **changed: Any) -> int:
+        """Be a worker."""
+        options = replace(self.options, **changed)
+        preload = (*app.PRELOAD, SCRIPTED)
+        return await app.serve(self.home, options, stop, get("worker"), runtimes=runtimes, preload=preload)
 
     async def run(self, *actions: Any, tools: tuple[work_pb2.Tool, ...] = (EXEC,), **changed: Any) -> str:
         """Offer a run of the scripted runtime; gives its name."""
@@ -133,18 +130,8 @@ def ours(name: str) -> set[int]:
 
 
 def children(pid: int) -> set[int]:
-    """Give the living descendants of a process."""
-    parents = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                continue
-    found: set[int] = set()
-    while more := {child for child, parent in parents.items() if parent in found | {pid}} - found:
-        found |= more
-    return found
+    """Give the descendants of a process."""
+    return {*descendants(pid, parents())}
 
 
 def said(pid: int) -> str:

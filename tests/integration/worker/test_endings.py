@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from signet.kit.errors import ResourceExhausted
+from signet.kit.errors import InvalidArgument, ResourceExhausted
 from signet.v1 import runs_pb2
 from tests.fakes.door import STREAM, chunk
 from tests.integration.worker.conftest import EXEC, Bench, Wait, inside, ours
@@ -136,6 +136,18 @@ async def test_a_run_of_which_control_keeps_no_more_ends_and_says_so(bench: Benc
         run = await bench.run(["say", "too much"], "hang")
         ending = await bench.work.outcome(run)
     assert (ending.error.reason, ending.error.message) == ("RUNTIME_FLOODED", "the run may have 3 events")
+
+
+async def test_a_last_word_that_control_refuses_ends_the_run_and_leaves_none_without_end(bench: Bench) -> None:
+    def refuse(method: str, request: Any) -> InvalidArgument | None:
+        bad = method in ("AppendEvents", "FinishRun") and any(event.HasField("text") for event in request.events)
+        return InvalidArgument("INVALID_FIELD", "events[0].text: bad") if bad else None
+
+    bench.work.fault = refuse
+    async with bench.worker():
+        ending = await bench.work.outcome(await bench.run(["say", "bad"], ["finish", "good"]))
+    assert (ending.outcome, ending.error.reason) == (FAILED, "INTERNAL")
+    assert "events[0].text: bad" in ending.error.message
 
 
 async def test_a_runtime_fails_only_with_reasons_that_are_its_own(bench: Bench) -> None:

@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 
 from signet.kit.errors import ResourceExhausted, SignetError, Unavailable
+from signet.kit.lifecycle import StartError
+from signet.up.memory import parents
 from signet.v1 import runs_pb2
 from tests.fakes import door as doors
 from tests.fakes.door import STREAM, Door, chunk, json_answer
 from tests.fakes.work import RUN_TOKEN, TOKEN, Work
 from tests.integration.worker.conftest import SCRIPTED, Bench, Wait, children, inside, ours, said
+from workers.sandbox.spec import Entry
 
 SUCCEEDED = runs_pb2.RUN_STATE_SUCCEEDED
 
@@ -188,6 +191,31 @@ async def test_a_sidecar_that_dies_is_started_anew_and_its_exchange_ends_with_a_
     assert [(call.index, call.status) for call in calls] == [(1, 0), (2, 200)]
     assert "sidecar ended" in calls[0].error
     assert json.loads(ending.output) == [[200, "{}"]]
+
+
+async def test_a_sidecar_that_died_between_two_runs_is_there_for_the_next(bench: Bench, eventually: Wait) -> None:
+    bench.door.answers = [json_answer(b"{}")]
+    async with bench.worker():
+        before = ours("inference")
+        await bench.work.outcome(await bench.run(["finish", ""]))
+        [sidecar] = ours("inference") - before
+        os.kill(sidecar, signal.SIGKILL)
+        await eventually(lambda: sidecar not in ours("inference"))
+        ending = await bench.work.outcome(await bench.run(["ask", {}], "finish"))
+    assert json.loads(ending.output) == [[200, "{}"]]
+
+
+async def test_a_worker_whose_zygote_dies_ends_and_says_why(bench: Bench) -> None:
+    """Every sandbox died with it; whoever started the worker starts it again."""
+    worker = asyncio.create_task(bench.serve(asyncio.Event(), {"scripted": Entry(f"{SCRIPTED}:main")}))
+    run = await bench.run("hang")
+    await bench.work.seen(run, "sandbox_opened")
+    [zygote] = [pid for pid in ours("signet-zygote") if parents()[pid] == os.getpid()]
+    os.kill(zygote, signal.SIGKILL)
+    with pytest.raises(ExceptionGroup) as caught:
+        await asyncio.wait_for(worker, 30)
+    assert caught.group_contains(StartError, match="zygote died")
+    assert run not in bench.work.finished
 
 
 async def test_a_model_call_waits_for_a_router_that_starts_again(bench: Bench) -> None:
