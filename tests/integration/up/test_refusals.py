@@ -66,7 +66,7 @@ async def test_weights_with_a_wrong_digest_are_found_by_the_doctor(folder: Path)
 
 
 async def test_a_healthy_machine_has_nothing_broken_and_every_layer_of_the_sandbox(folder: Path) -> None:
-    free = {f"SIGNET_{name}_PORT": "0" for name in ("WEB", "CONTROL", "ROUTER_GRPC")}
+    free = {f"SIGNET_{name}_PORT": "0" for name in ("WEB", "CONTROL", "ROUTER")}
     examined = await signet("doctor", "--data", str(folder / "data"), "-o", "json", environment=free)
     found = {finding["name"]: finding for finding in json.loads(examined.out)}
     assert examined.code == 0, [finding for finding in found.values() if finding["state"] == "broken"]
