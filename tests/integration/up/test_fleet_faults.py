@@ -69,7 +69,8 @@ async def test_a_supervisor_that_is_killed_takes_all_with_it_and_the_next_one_fi
             assert len(left) >= len(NAMES)
             fleet.up.send(signal.SIGKILL)
             assert await fleet.up.wait() == -signal.SIGKILL
-            assert all([await asyncio.to_thread(gone, descriptor) for descriptor in left])
+            for descriptor in left:
+                assert await asyncio.to_thread(gone, descriptor)
             assert fleet.home.socket("up.sock").exists(), "left behind"
         async with Fleet(provider=fake.base_url, model="fake-small", folder=folder) as fleet:
             assert (await fleet.client.runs.get(run.name)).output == "You said: before"
@@ -82,19 +83,21 @@ async def test_one_signal_stops_all_in_reverse_order_and_leaves_nothing(folder: 
         left = [os.pidfd_open(pid) for pid in descendants(fleet.up.pid, parents()) if pid != fleet.up.pid]
         fleet.up.send(signal.SIGINT)
         assert await fleet.up.wait() == 0
-        assert all([await asyncio.to_thread(gone, descriptor) for descriptor in left])
+        for descriptor in left:
+            assert await asyncio.to_thread(gone, descriptor)
         assert fleet.up.said.rstrip().endswith("Stopped.")
         assert not fleet.home.socket("up.sock").exists()
 
 
 async def test_a_second_signal_stops_at_once_what_the_first_one_waits_for(folder: Path) -> None:
-    """The first program to be stopped hangs, so nothing but the second signal ends this within its grace time."""
+    """The first program to be stopped hangs, and so the others are not asked in turn: they leave what they would remove."""
     async with Fleet(folder=folder) as fleet:
         os.kill((await pids(fleet))["web"], signal.SIGSTOP)
         fleet.up.send(signal.SIGINT)
         await said(fleet, "once more stops at once")
         fleet.up.send(signal.SIGINT)
         assert await fleet.up.wait() == 0
+        assert fleet.home.socket("control.sock").exists(), "control did not get to tidy up"
 
 
 async def test_a_second_up_says_who_holds_the_folder_and_how_it_is(folder: Path) -> None:
