@@ -90,7 +90,7 @@ async def test_one_signal_stops_all_in_reverse_order_and_leaves_nothing(folder: 
 
 
 async def test_a_second_signal_stops_at_once_what_the_first_one_waits_for(folder: Path) -> None:
-    """The first program to be stopped hangs, and so the others are not asked in turn: they leave what they would remove."""
+    """The first program hangs, so the others are not asked in turn: they leave what they would have removed."""
     async with Fleet(folder=folder) as fleet:
         os.kill((await pids(fleet))["web"], signal.SIGSTOP)
         fleet.up.send(signal.SIGINT)
