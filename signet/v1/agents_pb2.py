@@ -26,7 +26,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16signet/v1/agents.proto\x12\tsignet.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x96\x03\n\x05\x41gent\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12\x12\n\x04soul\x18\x03 \x01(\tR\x04soul\x12\x1a\n\x08toolsets\x18\x04 \x03(\tR\x08toolsets\x12\x18\n\x07runtime\x18\x05 \x01(\tR\x07runtime\x12\x14\n\x05model\x18\x06 \x01(\tR\x05model\x12,\n\x06limits\x18\x07 \x01(\x0b\x32\x14.signet.v1.RunLimitsR\x06limits\x12;\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\x12;\n\x0b\x64\x65lete_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ndeleteTime\x12\x12\n\x04\x65tag\x18\x0b \x01(\tR\x04\x65tag\"w\n\tRunLimits\x12\x1d\n\nmax_rounds\x18\x01 \x01(\x05R\tmaxRounds\x12\x1f\n\x0bmax_seconds\x18\x02 \x01(\x05R\nmaxSeconds\x12*\n\x11max_output_tokens\x18\x03 \x01(\x05R\x0fmaxOutputTokens\"<\n\x12\x43reateAgentRequest\x12&\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x10.signet.v1.AgentR\x05\x61gent\"=\n\x13\x43reateAgentResponse\x12&\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x10.signet.v1.AgentR\x05\x61gent\"%\n\x0fGetAgentRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\":\n\x10GetAgentResponse\x12&\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x10.signet.v1.AgentR\x05\x61gent\"r\n\x11ListAgentsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12!\n\x0cshow_deleted\x18\x03 \x01(\x08R\x0bshowDeleted\"f\n\x12ListAgentsResponse\x12(\n\x06\x61gents\x18\x01 \x03(\x0b\x32\x10.signet.v1.AgentR\x06\x61gents\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"y\n\x12UpdateAgentRequest\x12&\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x10.signet.v1.AgentR\x05\x61gent\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\"=\n\x13UpdateAgentResponse\x12&\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x10.signet.v1.AgentR\x05\x61gent\"(\n\x12\x44\x65leteAgentRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"=\n\x13\x44\x65leteAgentResponse\x12&\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x10.signet.v1.AgentR\x05\x61gent\"*\n\x14UndeleteAgentRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"?\n\x15UndeleteAgentResponse\x12&\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x10.signet.v1.AgentR\x05\x61gent2\xdc\x03\n\x0c\x41gentService\x12L\n\x0b\x43reateAgent\x12\x1d.signet.v1.CreateAgentRequest\x1a\x1e.signet.v1.CreateAgentResponse\x12\x43\n\x08GetAgent\x12\x1a.signet.v1.GetAgentRequest\x1a\x1b.signet.v1.GetAgentResponse\x12I\n\nListAgents\x12\x1c.signet.v1.ListAgentsRequest\x1a\x1d.signet.v1.ListAgentsResponse\x12L\n\x0bUpdateAgent\x12\x1d.signet.v1.UpdateAgentRequest\x1a\x1e.signet.v1.UpdateAgentResponse\x12L\n\x0b\x44\x65leteAgent\x12\x1d.signet.v1.DeleteAgentRequest\x1a\x1e.signet.v1.DeleteAgentResponse\x12R\n\rUndeleteAgent\x12\x1f.signet.v1.UndeleteAgentRequest\x1a .signet.v1.UndeleteAgentResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16signet/v1/agents.proto\x12\tsignet.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae\x03\n\x05\x41gent\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12\x12\n\x04soul\x18\x03 \x01(\tR\x04soul\x12\x1a\n\x08toolsets\x18\x04 \x03(\tR\x08toolsets\x12\x18\n\x07runtime\x18\x05 \x01(\tR\x07runtime\x12\x14\n\x05model\x18\x06 \x01(\tR\x05model\x12,\n\x06limits\x18\x07 \x01(\x0b\x32\x14.signet.v1.RunLimitsR\x06limits\x12;\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\x12;\n\x0b\x64\x65lete_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ndeleteTime\x12\x12\n\x04\x65tag\x18\x0b \x01(\tR\x04\x65tag\x12\x16\n\x06policy\x18\x0c \x01(\tR\x06policy\"w\n\tRunLimits\x12\x1d\n\nmax_rounds\x18\x01 \x01(\x05R\tmaxRounds\x12\x1f\n\x0bmax_seconds\x18\x02 \x01(\x05R\nmaxSeconds\x12*\n\x11max_output_tokens\x18\x03 \x01(\x05R\x0fmaxOutputTokens\"<\n\x12\x43reateAgentRequest\x12&\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x10.signet.v1.AgentR\x05\x61gent\"=\n\x13\x43reateAgentResponse\x12&\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x10.signet.v1.AgentR\x05\x61gent\"%\n\x0fGetAgentRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\":\n\x10GetAgentResponse\x12&\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x10.signet.v1.AgentR\x05\x61gent\"r\n\x11ListAgentsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12!\n\x0cshow_deleted\x18\x03 \x01(\x08R\x0bshowDeleted\"f\n\x12ListAgentsResponse\x12(\n\x06\x61gents\x18\x01 \x03(\x0b\x32\x10.signet.v1.AgentR\x06\x61gents\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"y\n\x12UpdateAgentRequest\x12&\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x10.signet.v1.AgentR\x05\x61gent\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\"=\n\x13UpdateAgentResponse\x12&\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x10.signet.v1.AgentR\x05\x61gent\"(\n\x12\x44\x65leteAgentRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"=\n\x13\x44\x65leteAgentResponse\x12&\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x10.signet.v1.AgentR\x05\x61gent\"*\n\x14UndeleteAgentRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"?\n\x15UndeleteAgentResponse\x12&\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x10.signet.v1.AgentR\x05\x61gent2\xdc\x03\n\x0c\x41gentService\x12L\n\x0b\x43reateAgent\x12\x1d.signet.v1.CreateAgentRequest\x1a\x1e.signet.v1.CreateAgentResponse\x12\x43\n\x08GetAgent\x12\x1a.signet.v1.GetAgentRequest\x1a\x1b.signet.v1.GetAgentResponse\x12I\n\nListAgents\x12\x1c.signet.v1.ListAgentsRequest\x1a\x1d.signet.v1.ListAgentsResponse\x12L\n\x0bUpdateAgent\x12\x1d.signet.v1.UpdateAgentRequest\x1a\x1e.signet.v1.UpdateAgentResponse\x12L\n\x0b\x44\x65leteAgent\x12\x1d.signet.v1.DeleteAgentRequest\x1a\x1e.signet.v1.DeleteAgentResponse\x12R\n\rUndeleteAgent\x12\x1f.signet.v1.UndeleteAgentRequest\x1a .signet.v1.UndeleteAgentResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,33 +34,33 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'signet.v1.agents_pb2', _glo
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_AGENT']._serialized_start=105
-  _globals['_AGENT']._serialized_end=511
-  _globals['_RUNLIMITS']._serialized_start=513
-  _globals['_RUNLIMITS']._serialized_end=632
-  _globals['_CREATEAGENTREQUEST']._serialized_start=634
-  _globals['_CREATEAGENTREQUEST']._serialized_end=694
-  _globals['_CREATEAGENTRESPONSE']._serialized_start=696
-  _globals['_CREATEAGENTRESPONSE']._serialized_end=757
-  _globals['_GETAGENTREQUEST']._serialized_start=759
-  _globals['_GETAGENTREQUEST']._serialized_end=796
-  _globals['_GETAGENTRESPONSE']._serialized_start=798
-  _globals['_GETAGENTRESPONSE']._serialized_end=856
-  _globals['_LISTAGENTSREQUEST']._serialized_start=858
-  _globals['_LISTAGENTSREQUEST']._serialized_end=972
-  _globals['_LISTAGENTSRESPONSE']._serialized_start=974
-  _globals['_LISTAGENTSRESPONSE']._serialized_end=1076
-  _globals['_UPDATEAGENTREQUEST']._serialized_start=1078
-  _globals['_UPDATEAGENTREQUEST']._serialized_end=1199
-  _globals['_UPDATEAGENTRESPONSE']._serialized_start=1201
-  _globals['_UPDATEAGENTRESPONSE']._serialized_end=1262
-  _globals['_DELETEAGENTREQUEST']._serialized_start=1264
-  _globals['_DELETEAGENTREQUEST']._serialized_end=1304
-  _globals['_DELETEAGENTRESPONSE']._serialized_start=1306
-  _globals['_DELETEAGENTRESPONSE']._serialized_end=1367
-  _globals['_UNDELETEAGENTREQUEST']._serialized_start=1369
-  _globals['_UNDELETEAGENTREQUEST']._serialized_end=1411
-  _globals['_UNDELETEAGENTRESPONSE']._serialized_start=1413
-  _globals['_UNDELETEAGENTRESPONSE']._serialized_end=1476
-  _globals['_AGENTSERVICE']._serialized_start=1479
-  _globals['_AGENTSERVICE']._serialized_end=1955
+  _globals['_AGENT']._serialized_end=535
+  _globals['_RUNLIMITS']._serialized_start=537
+  _globals['_RUNLIMITS']._serialized_end=656
+  _globals['_CREATEAGENTREQUEST']._serialized_start=658
+  _globals['_CREATEAGENTREQUEST']._serialized_end=718
+  _globals['_CREATEAGENTRESPONSE']._serialized_start=720
+  _globals['_CREATEAGENTRESPONSE']._serialized_end=781
+  _globals['_GETAGENTREQUEST']._serialized_start=783
+  _globals['_GETAGENTREQUEST']._serialized_end=820
+  _globals['_GETAGENTRESPONSE']._serialized_start=822
+  _globals['_GETAGENTRESPONSE']._serialized_end=880
+  _globals['_LISTAGENTSREQUEST']._serialized_start=882
+  _globals['_LISTAGENTSREQUEST']._serialized_end=996
+  _globals['_LISTAGENTSRESPONSE']._serialized_start=998
+  _globals['_LISTAGENTSRESPONSE']._serialized_end=1100
+  _globals['_UPDATEAGENTREQUEST']._serialized_start=1102
+  _globals['_UPDATEAGENTREQUEST']._serialized_end=1223
+  _globals['_UPDATEAGENTRESPONSE']._serialized_start=1225
+  _globals['_UPDATEAGENTRESPONSE']._serialized_end=1286
+  _globals['_DELETEAGENTREQUEST']._serialized_start=1288
+  _globals['_DELETEAGENTREQUEST']._serialized_end=1328
+  _globals['_DELETEAGENTRESPONSE']._serialized_start=1330
+  _globals['_DELETEAGENTRESPONSE']._serialized_end=1391
+  _globals['_UNDELETEAGENTREQUEST']._serialized_start=1393
+  _globals['_UNDELETEAGENTREQUEST']._serialized_end=1435
+  _globals['_UNDELETEAGENTRESPONSE']._serialized_start=1437
+  _globals['_UNDELETEAGENTRESPONSE']._serialized_end=1500
+  _globals['_AGENTSERVICE']._serialized_start=1503
+  _globals['_AGENTSERVICE']._serialized_end=1979
 # @@protoc_insertion_point(module_scope)

@@ -11,7 +11,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Agent(_message.Message):
-    __slots__ = ("name", "description", "soul", "toolsets", "runtime", "model", "limits", "create_time", "update_time", "delete_time", "etag")
+    __slots__ = ("name", "description", "soul", "toolsets", "runtime", "model", "limits", "create_time", "update_time", "delete_time", "etag", "policy")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     SOUL_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +23,7 @@ class Agent(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     DELETE_TIME_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
     name: str
     description: str
     soul: str
@@ -34,7 +35,8 @@ class Agent(_message.Message):
     update_time: _timestamp_pb2.Timestamp
     delete_time: _timestamp_pb2.Timestamp
     etag: str
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., soul: _Optional[str] = ..., toolsets: _Optional[_Iterable[str]] = ..., runtime: _Optional[str] = ..., model: _Optional[str] = ..., limits: _Optional[_Union[RunLimits, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., delete_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ...) -> None: ...
+    policy: str
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., soul: _Optional[str] = ..., toolsets: _Optional[_Iterable[str]] = ..., runtime: _Optional[str] = ..., model: _Optional[str] = ..., limits: _Optional[_Union[RunLimits, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., delete_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., policy: _Optional[str] = ...) -> None: ...
 
 class RunLimits(_message.Message):
     __slots__ = ("max_rounds", "max_seconds", "max_output_tokens")

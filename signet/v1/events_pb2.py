@@ -26,45 +26,53 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from signet.v1 import usage_pb2 as signet_dot_v1_dot_usage__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16signet/v1/events.proto\x12\tsignet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15signet/v1/usage.proto\"\xf2\x07\n\x08RunEvent\x12\x10\n\x03run\x18\x01 \x01(\tR\x03run\x12\x1a\n\x08sequence\x18\x02 \x01(\x03R\x08sequence\x12.\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12\x1e\n\ngeneration\x18\x04 \x01(\x03R\ngeneration\x12\x31\n\x07\x63reated\x18\n \x01(\x0b\x32\x15.signet.v1.RunCreatedH\x00R\x07\x63reated\x12\x31\n\x07\x63laimed\x18\x0b \x01(\x0b\x32\x15.signet.v1.RunClaimedH\x00R\x07\x63laimed\x12\x41\n\x0esandbox_opened\x18\x0c \x01(\x0b\x32\x18.signet.v1.SandboxOpenedH\x00R\rsandboxOpened\x12K\n\x12model_call_started\x18\r \x01(\x0b\x32\x1b.signet.v1.ModelCallStartedH\x00R\x10modelCallStarted\x12*\n\x04text\x18\x0e \x01(\x0b\x32\x14.signet.v1.TextDeltaH\x00R\x04text\x12\x34\n\treasoning\x18\x0f \x01(\x0b\x32\x14.signet.v1.TextDeltaH\x00R\treasoning\x12N\n\x13model_call_finished\x18\x10 \x01(\x0b\x32\x1c.signet.v1.ModelCallFinishedH\x00R\x11modelCallFinished\x12H\n\x11tool_call_started\x18\x11 \x01(\x0b\x32\x1a.signet.v1.ToolCallStartedH\x00R\x0ftoolCallStarted\x12\x38\n\x0btool_output\x18\x12 \x01(\x0b\x32\x15.signet.v1.ToolOutputH\x00R\ntoolOutput\x12K\n\x12tool_call_finished\x18\x13 \x01(\x0b\x32\x1b.signet.v1.ToolCallFinishedH\x00R\x10toolCallFinished\x12+\n\x06notice\x18\x14 \x01(\x0b\x32\x11.signet.v1.NoticeH\x00R\x06notice\x12;\n\x0c\x61ttempt_lost\x18\x15 \x01(\x0b\x32\x16.signet.v1.AttemptLostH\x00R\x0b\x61ttemptLost\x12G\n\x10\x63\x61ncel_requested\x18\x16 \x01(\x0b\x32\x1a.signet.v1.CancelRequestedH\x00R\x0f\x63\x61ncelRequested\x12\x34\n\x08\x66inished\x18\x17 \x01(\x0b\x32\x16.signet.v1.RunFinishedH\x00R\x08\x66inishedB\x06\n\x04kind\"d\n\nRunCreated\x12\x14\n\x05\x61gent\x18\x01 \x01(\tR\x05\x61gent\x12\x14\n\x05model\x18\x02 \x01(\tR\x05model\x12\x14\n\x05input\x18\x03 \x01(\tR\x05input\x12\x14\n\x05stamp\x18\x04 \x01(\tR\x05stamp\">\n\nRunClaimed\x12\x16\n\x06worker\x18\x01 \x01(\tR\x06worker\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\"\x98\x01\n\rSandboxOpened\x12\x18\n\x07sandbox\x18\x01 \x01(\tR\x07sandbox\x12\x12\n\x04warm\x18\x02 \x01(\x08R\x04warm\x12\x1f\n\x0bopen_micros\x18\x03 \x01(\x03R\nopenMicros\x12\x38\n\tisolation\x18\x04 \x01(\x0b\x32\x1a.signet.v1.IsolationReportR\tisolation\"D\n\x0fIsolationReport\x12\x31\n\x06layers\x18\x01 \x03(\x0b\x32\x19.signet.v1.IsolationLayerR\x06layers\"m\n\x0eIsolationLayer\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12/\n\x05state\x18\x02 \x01(\x0e\x32\x19.signet.v1.IsolationStateR\x05state\x12\x16\n\x06\x64\x65tail\x18\x03 \x01(\tR\x06\x64\x65tail\"R\n\x10ModelCallStarted\x12\x14\n\x05index\x18\x01 \x01(\x05R\x05index\x12\x14\n\x05model\x18\x02 \x01(\tR\x05model\x12\x12\n\x04path\x18\x03 \x01(\tR\x04path\"\x91\x03\n\x11ModelCallFinished\x12\x14\n\x05index\x18\x01 \x01(\x05R\x05index\x12\x12\n\x04path\x18\x02 \x01(\tR\x04path\x12\x14\n\x05model\x18\x03 \x01(\tR\x05model\x12\x1a\n\x08provider\x18\x04 \x01(\tR\x08provider\x12%\n\x0eupstream_model\x18\x05 \x01(\tR\rupstreamModel\x12\x16\n\x06status\x18\x06 \x01(\x05R\x06status\x12%\n\x0erequest_digest\x18\x07 \x01(\tR\rrequestDigest\x12\'\n\x0fresponse_digest\x18\x08 \x01(\tR\x0eresponseDigest\x12*\n\x11\x66irst_byte_micros\x18\t \x01(\x03R\x0f\x66irstByteMicros\x12\'\n\x0f\x64uration_micros\x18\n \x01(\x03R\x0e\x64urationMicros\x12&\n\x05usage\x18\x0b \x01(\x0b\x32\x10.signet.v1.UsageR\x05usage\x12\x14\n\x05\x65rror\x18\x0c \x01(\tR\x05\x65rror\"\x1f\n\tTextDelta\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\"m\n\x0fToolCallStarted\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04tool\x18\x02 \x01(\tR\x04tool\x12\x1c\n\targuments\x18\x03 \x01(\tR\targuments\x12\x18\n\x07verdict\x18\x04 \x01(\tR\x07verdict\"0\n\nToolOutput\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\"~\n\x10ToolCallFinished\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n\x06result\x18\x02 \x01(\tR\x06result\x12\x19\n\x08is_error\x18\x03 \x01(\x08R\x07isError\x12\'\n\x0f\x64uration_micros\x18\x04 \x01(\x03R\x0e\x64urationMicros\"6\n\x06Notice\x12\x12\n\x04\x63ode\x18\x01 \x01(\tR\x04\x63ode\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\"Y\n\x0b\x41ttemptLost\x12\x16\n\x06worker\x18\x01 \x01(\tR\x06worker\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\x12\x18\n\x07retried\x18\x03 \x01(\x08R\x07retried\")\n\x0f\x43\x61ncelRequested\x12\x16\n\x06\x63\x61ller\x18\x01 \x01(\tR\x06\x63\x61ller\"\x99\x01\n\x0bRunFinished\x12\x18\n\x07outcome\x18\x01 \x01(\tR\x07outcome\x12\x16\n\x06output\x18\x02 \x01(\tR\x06output\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12\x18\n\x07message\x18\x04 \x01(\tR\x07message\x12&\n\x05usage\x18\x05 \x01(\x0b\x32\x10.signet.v1.UsageR\x05usage*\x88\x01\n\x0eIsolationState\x12\x1f\n\x1bISOLATION_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18ISOLATION_STATE_ENFORCED\x10\x01\x12\x1b\n\x17ISOLATION_STATE_PARTIAL\x10\x02\x12\x1a\n\x16ISOLATION_STATE_ABSENT\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16signet/v1/events.proto\x12\tsignet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15signet/v1/usage.proto\"\x90\n\n\x08RunEvent\x12\x10\n\x03run\x18\x01 \x01(\tR\x03run\x12\x1a\n\x08sequence\x18\x02 \x01(\x03R\x08sequence\x12.\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12\x1e\n\ngeneration\x18\x04 \x01(\x03R\ngeneration\x12\x31\n\x07\x63reated\x18\n \x01(\x0b\x32\x15.signet.v1.RunCreatedH\x00R\x07\x63reated\x12\x31\n\x07\x63laimed\x18\x0b \x01(\x0b\x32\x15.signet.v1.RunClaimedH\x00R\x07\x63laimed\x12\x41\n\x0esandbox_opened\x18\x0c \x01(\x0b\x32\x18.signet.v1.SandboxOpenedH\x00R\rsandboxOpened\x12K\n\x12model_call_started\x18\r \x01(\x0b\x32\x1b.signet.v1.ModelCallStartedH\x00R\x10modelCallStarted\x12*\n\x04text\x18\x0e \x01(\x0b\x32\x14.signet.v1.TextDeltaH\x00R\x04text\x12\x34\n\treasoning\x18\x0f \x01(\x0b\x32\x14.signet.v1.TextDeltaH\x00R\treasoning\x12N\n\x13model_call_finished\x18\x10 \x01(\x0b\x32\x1c.signet.v1.ModelCallFinishedH\x00R\x11modelCallFinished\x12H\n\x11tool_call_started\x18\x11 \x01(\x0b\x32\x1a.signet.v1.ToolCallStartedH\x00R\x0ftoolCallStarted\x12\x38\n\x0btool_output\x18\x12 \x01(\x0b\x32\x15.signet.v1.ToolOutputH\x00R\ntoolOutput\x12K\n\x12tool_call_finished\x18\x13 \x01(\x0b\x32\x1b.signet.v1.ToolCallFinishedH\x00R\x10toolCallFinished\x12+\n\x06notice\x18\x14 \x01(\x0b\x32\x11.signet.v1.NoticeH\x00R\x06notice\x12;\n\x0c\x61ttempt_lost\x18\x15 \x01(\x0b\x32\x16.signet.v1.AttemptLostH\x00R\x0b\x61ttemptLost\x12G\n\x10\x63\x61ncel_requested\x18\x16 \x01(\x0b\x32\x1a.signet.v1.CancelRequestedH\x00R\x0f\x63\x61ncelRequested\x12\x34\n\x08\x66inished\x18\x17 \x01(\x0b\x32\x16.signet.v1.RunFinishedH\x00R\x08\x66inished\x12\x41\n\x0e\x65gress_decided\x18\x18 \x01(\x0b\x32\x18.signet.v1.EgressDecidedH\x00R\regressDecided\x12M\n\x12\x61pproval_requested\x18\x19 \x01(\x0b\x32\x1c.signet.v1.ApprovalRequestedH\x00R\x11\x61pprovalRequested\x12J\n\x11\x61pproval_answered\x18\x1a \x01(\x0b\x32\x1b.signet.v1.ApprovalAnsweredH\x00R\x10\x61pprovalAnswered\x12>\n\rpolicy_loaded\x18\x1b \x01(\x0b\x32\x17.signet.v1.PolicyLoadedH\x00R\x0cpolicyLoadedB\x06\n\x04kind\"d\n\nRunCreated\x12\x14\n\x05\x61gent\x18\x01 \x01(\tR\x05\x61gent\x12\x14\n\x05model\x18\x02 \x01(\tR\x05model\x12\x14\n\x05input\x18\x03 \x01(\tR\x05input\x12\x14\n\x05stamp\x18\x04 \x01(\tR\x05stamp\">\n\nRunClaimed\x12\x16\n\x06worker\x18\x01 \x01(\tR\x06worker\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\"\x98\x01\n\rSandboxOpened\x12\x18\n\x07sandbox\x18\x01 \x01(\tR\x07sandbox\x12\x12\n\x04warm\x18\x02 \x01(\x08R\x04warm\x12\x1f\n\x0bopen_micros\x18\x03 \x01(\x03R\nopenMicros\x12\x38\n\tisolation\x18\x04 \x01(\x0b\x32\x1a.signet.v1.IsolationReportR\tisolation\"D\n\x0fIsolationReport\x12\x31\n\x06layers\x18\x01 \x03(\x0b\x32\x19.signet.v1.IsolationLayerR\x06layers\"m\n\x0eIsolationLayer\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12/\n\x05state\x18\x02 \x01(\x0e\x32\x19.signet.v1.IsolationStateR\x05state\x12\x16\n\x06\x64\x65tail\x18\x03 \x01(\tR\x06\x64\x65tail\"R\n\x10ModelCallStarted\x12\x14\n\x05index\x18\x01 \x01(\x05R\x05index\x12\x14\n\x05model\x18\x02 \x01(\tR\x05model\x12\x12\n\x04path\x18\x03 \x01(\tR\x04path\"\x91\x03\n\x11ModelCallFinished\x12\x14\n\x05index\x18\x01 \x01(\x05R\x05index\x12\x12\n\x04path\x18\x02 \x01(\tR\x04path\x12\x14\n\x05model\x18\x03 \x01(\tR\x05model\x12\x1a\n\x08provider\x18\x04 \x01(\tR\x08provider\x12%\n\x0eupstream_model\x18\x05 \x01(\tR\rupstreamModel\x12\x16\n\x06status\x18\x06 \x01(\x05R\x06status\x12%\n\x0erequest_digest\x18\x07 \x01(\tR\rrequestDigest\x12\'\n\x0fresponse_digest\x18\x08 \x01(\tR\x0eresponseDigest\x12*\n\x11\x66irst_byte_micros\x18\t \x01(\x03R\x0f\x66irstByteMicros\x12\'\n\x0f\x64uration_micros\x18\n \x01(\x03R\x0e\x64urationMicros\x12&\n\x05usage\x18\x0b \x01(\x0b\x32\x10.signet.v1.UsageR\x05usage\x12\x14\n\x05\x65rror\x18\x0c \x01(\tR\x05\x65rror\"\x1f\n\tTextDelta\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\"m\n\x0fToolCallStarted\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04tool\x18\x02 \x01(\tR\x04tool\x12\x1c\n\targuments\x18\x03 \x01(\tR\targuments\x12\x18\n\x07verdict\x18\x04 \x01(\tR\x07verdict\"0\n\nToolOutput\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\"~\n\x10ToolCallFinished\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n\x06result\x18\x02 \x01(\tR\x06result\x12\x19\n\x08is_error\x18\x03 \x01(\x08R\x07isError\x12\'\n\x0f\x64uration_micros\x18\x04 \x01(\x03R\x0e\x64urationMicros\"6\n\x06Notice\x12\x12\n\x04\x63ode\x18\x01 \x01(\tR\x04\x63ode\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\"Y\n\x0b\x41ttemptLost\x12\x16\n\x06worker\x18\x01 \x01(\tR\x06worker\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\x12\x18\n\x07retried\x18\x03 \x01(\x08R\x07retried\")\n\x0f\x43\x61ncelRequested\x12\x16\n\x06\x63\x61ller\x18\x01 \x01(\tR\x06\x63\x61ller\"\x99\x01\n\x0bRunFinished\x12\x18\n\x07outcome\x18\x01 \x01(\tR\x07outcome\x12\x16\n\x06output\x18\x02 \x01(\tR\x06output\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12\x18\n\x07message\x18\x04 \x01(\tR\x07message\x12&\n\x05usage\x18\x05 \x01(\x0b\x32\x10.signet.v1.UsageR\x05usage\"\xf1\x01\n\rEgressDecided\x12\x12\n\x04host\x18\x01 \x01(\tR\x04host\x12\x12\n\x04port\x18\x02 \x01(\x05R\x04port\x12\x18\n\x07\x61\x64\x64ress\x18\x03 \x01(\tR\x07\x61\x64\x64ress\x12\x16\n\x06\x62inary\x18\x04 \x01(\tR\x06\x62inary\x12\x16\n\x06method\x18\x05 \x01(\tR\x06method\x12\x12\n\x04path\x18\x06 \x01(\tR\x04path\x12\x18\n\x07verdict\x18\x07 \x01(\tR\x07verdict\x12\x12\n\x04rule\x18\x08 \x01(\tR\x04rule\x12\x16\n\x06reason\x18\t \x01(\tR\x06reason\x12\x14\n\x05\x63ount\x18\n \x01(\x05R\x05\x63ount\"C\n\x11\x41pprovalRequested\x12\x1a\n\x08\x61pproval\x18\x01 \x01(\tR\x08\x61pproval\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\"^\n\x10\x41pprovalAnswered\x12\x1a\n\x08\x61pproval\x18\x01 \x01(\tR\x08\x61pproval\x12\x16\n\x06\x61nswer\x18\x02 \x01(\tR\x06\x61nswer\x12\x16\n\x06\x63\x61ller\x18\x03 \x01(\tR\x06\x63\x61ller\"p\n\x0cPolicyLoaded\x12\x16\n\x06policy\x18\x01 \x01(\tR\x06policy\x12\x18\n\x07version\x18\x02 \x01(\x05R\x07version\x12\x16\n\x06\x64igest\x18\x03 \x01(\tR\x06\x64igest\x12\x16\n\x06\x63losed\x18\x04 \x01(\x05R\x06\x63losed*\x88\x01\n\x0eIsolationState\x12\x1f\n\x1bISOLATION_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18ISOLATION_STATE_ENFORCED\x10\x01\x12\x1b\n\x17ISOLATION_STATE_PARTIAL\x10\x02\x12\x1a\n\x16ISOLATION_STATE_ABSENT\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'signet.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ISOLATIONSTATE']._serialized_start=2765
-  _globals['_ISOLATIONSTATE']._serialized_end=2901
+  _globals['_ISOLATIONSTATE']._serialized_start=3574
+  _globals['_ISOLATIONSTATE']._serialized_end=3710
   _globals['_RUNEVENT']._serialized_start=94
-  _globals['_RUNEVENT']._serialized_end=1104
-  _globals['_RUNCREATED']._serialized_start=1106
-  _globals['_RUNCREATED']._serialized_end=1206
-  _globals['_RUNCLAIMED']._serialized_start=1208
-  _globals['_RUNCLAIMED']._serialized_end=1270
-  _globals['_SANDBOXOPENED']._serialized_start=1273
-  _globals['_SANDBOXOPENED']._serialized_end=1425
-  _globals['_ISOLATIONREPORT']._serialized_start=1427
-  _globals['_ISOLATIONREPORT']._serialized_end=1495
-  _globals['_ISOLATIONLAYER']._serialized_start=1497
-  _globals['_ISOLATIONLAYER']._serialized_end=1606
-  _globals['_MODELCALLSTARTED']._serialized_start=1608
-  _globals['_MODELCALLSTARTED']._serialized_end=1690
-  _globals['_MODELCALLFINISHED']._serialized_start=1693
-  _globals['_MODELCALLFINISHED']._serialized_end=2094
-  _globals['_TEXTDELTA']._serialized_start=2096
-  _globals['_TEXTDELTA']._serialized_end=2127
-  _globals['_TOOLCALLSTARTED']._serialized_start=2129
-  _globals['_TOOLCALLSTARTED']._serialized_end=2238
-  _globals['_TOOLOUTPUT']._serialized_start=2240
-  _globals['_TOOLOUTPUT']._serialized_end=2288
-  _globals['_TOOLCALLFINISHED']._serialized_start=2290
-  _globals['_TOOLCALLFINISHED']._serialized_end=2416
-  _globals['_NOTICE']._serialized_start=2418
-  _globals['_NOTICE']._serialized_end=2472
-  _globals['_ATTEMPTLOST']._serialized_start=2474
-  _globals['_ATTEMPTLOST']._serialized_end=2563
-  _globals['_CANCELREQUESTED']._serialized_start=2565
-  _globals['_CANCELREQUESTED']._serialized_end=2606
-  _globals['_RUNFINISHED']._serialized_start=2609
-  _globals['_RUNFINISHED']._serialized_end=2762
+  _globals['_RUNEVENT']._serialized_end=1390
+  _globals['_RUNCREATED']._serialized_start=1392
+  _globals['_RUNCREATED']._serialized_end=1492
+  _globals['_RUNCLAIMED']._serialized_start=1494
+  _globals['_RUNCLAIMED']._serialized_end=1556
+  _globals['_SANDBOXOPENED']._serialized_start=1559
+  _globals['_SANDBOXOPENED']._serialized_end=1711
+  _globals['_ISOLATIONREPORT']._serialized_start=1713
+  _globals['_ISOLATIONREPORT']._serialized_end=1781
+  _globals['_ISOLATIONLAYER']._serialized_start=1783
+  _globals['_ISOLATIONLAYER']._serialized_end=1892
+  _globals['_MODELCALLSTARTED']._serialized_start=1894
+  _globals['_MODELCALLSTARTED']._serialized_end=1976
+  _globals['_MODELCALLFINISHED']._serialized_start=1979
+  _globals['_MODELCALLFINISHED']._serialized_end=2380
+  _globals['_TEXTDELTA']._serialized_start=2382
+  _globals['_TEXTDELTA']._serialized_end=2413
+  _globals['_TOOLCALLSTARTED']._serialized_start=2415
+  _globals['_TOOLCALLSTARTED']._serialized_end=2524
+  _globals['_TOOLOUTPUT']._serialized_start=2526
+  _globals['_TOOLOUTPUT']._serialized_end=2574
+  _globals['_TOOLCALLFINISHED']._serialized_start=2576
+  _globals['_TOOLCALLFINISHED']._serialized_end=2702
+  _globals['_NOTICE']._serialized_start=2704
+  _globals['_NOTICE']._serialized_end=2758
+  _globals['_ATTEMPTLOST']._serialized_start=2760
+  _globals['_ATTEMPTLOST']._serialized_end=2849
+  _globals['_CANCELREQUESTED']._serialized_start=2851
+  _globals['_CANCELREQUESTED']._serialized_end=2892
+  _globals['_RUNFINISHED']._serialized_start=2895
+  _globals['_RUNFINISHED']._serialized_end=3048
+  _globals['_EGRESSDECIDED']._serialized_start=3051
+  _globals['_EGRESSDECIDED']._serialized_end=3292
+  _globals['_APPROVALREQUESTED']._serialized_start=3294
+  _globals['_APPROVALREQUESTED']._serialized_end=3361
+  _globals['_APPROVALANSWERED']._serialized_start=3363
+  _globals['_APPROVALANSWERED']._serialized_end=3457
+  _globals['_POLICYLOADED']._serialized_start=3459
+  _globals['_POLICYLOADED']._serialized_end=3571
 # @@protoc_insertion_point(module_scope)

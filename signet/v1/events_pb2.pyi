@@ -23,7 +23,7 @@ ISOLATION_STATE_PARTIAL: IsolationState
 ISOLATION_STATE_ABSENT: IsolationState
 
 class RunEvent(_message.Message):
-    __slots__ = ("run", "sequence", "time", "generation", "created", "claimed", "sandbox_opened", "model_call_started", "text", "reasoning", "model_call_finished", "tool_call_started", "tool_output", "tool_call_finished", "notice", "attempt_lost", "cancel_requested", "finished")
+    __slots__ = ("run", "sequence", "time", "generation", "created", "claimed", "sandbox_opened", "model_call_started", "text", "reasoning", "model_call_finished", "tool_call_started", "tool_output", "tool_call_finished", "notice", "attempt_lost", "cancel_requested", "finished", "egress_decided", "approval_requested", "approval_answered", "policy_loaded")
     RUN_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
@@ -42,6 +42,10 @@ class RunEvent(_message.Message):
     ATTEMPT_LOST_FIELD_NUMBER: _ClassVar[int]
     CANCEL_REQUESTED_FIELD_NUMBER: _ClassVar[int]
     FINISHED_FIELD_NUMBER: _ClassVar[int]
+    EGRESS_DECIDED_FIELD_NUMBER: _ClassVar[int]
+    APPROVAL_REQUESTED_FIELD_NUMBER: _ClassVar[int]
+    APPROVAL_ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    POLICY_LOADED_FIELD_NUMBER: _ClassVar[int]
     run: str
     sequence: int
     time: _timestamp_pb2.Timestamp
@@ -60,7 +64,11 @@ class RunEvent(_message.Message):
     attempt_lost: AttemptLost
     cancel_requested: CancelRequested
     finished: RunFinished
-    def __init__(self, run: _Optional[str] = ..., sequence: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., generation: _Optional[int] = ..., created: _Optional[_Union[RunCreated, _Mapping]] = ..., claimed: _Optional[_Union[RunClaimed, _Mapping]] = ..., sandbox_opened: _Optional[_Union[SandboxOpened, _Mapping]] = ..., model_call_started: _Optional[_Union[ModelCallStarted, _Mapping]] = ..., text: _Optional[_Union[TextDelta, _Mapping]] = ..., reasoning: _Optional[_Union[TextDelta, _Mapping]] = ..., model_call_finished: _Optional[_Union[ModelCallFinished, _Mapping]] = ..., tool_call_started: _Optional[_Union[ToolCallStarted, _Mapping]] = ..., tool_output: _Optional[_Union[ToolOutput, _Mapping]] = ..., tool_call_finished: _Optional[_Union[ToolCallFinished, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., attempt_lost: _Optional[_Union[AttemptLost, _Mapping]] = ..., cancel_requested: _Optional[_Union[CancelRequested, _Mapping]] = ..., finished: _Optional[_Union[RunFinished, _Mapping]] = ...) -> None: ...
+    egress_decided: EgressDecided
+    approval_requested: ApprovalRequested
+    approval_answered: ApprovalAnswered
+    policy_loaded: PolicyLoaded
+    def __init__(self, run: _Optional[str] = ..., sequence: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., generation: _Optional[int] = ..., created: _Optional[_Union[RunCreated, _Mapping]] = ..., claimed: _Optional[_Union[RunClaimed, _Mapping]] = ..., sandbox_opened: _Optional[_Union[SandboxOpened, _Mapping]] = ..., model_call_started: _Optional[_Union[ModelCallStarted, _Mapping]] = ..., text: _Optional[_Union[TextDelta, _Mapping]] = ..., reasoning: _Optional[_Union[TextDelta, _Mapping]] = ..., model_call_finished: _Optional[_Union[ModelCallFinished, _Mapping]] = ..., tool_call_started: _Optional[_Union[ToolCallStarted, _Mapping]] = ..., tool_output: _Optional[_Union[ToolOutput, _Mapping]] = ..., tool_call_finished: _Optional[_Union[ToolCallFinished, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., attempt_lost: _Optional[_Union[AttemptLost, _Mapping]] = ..., cancel_requested: _Optional[_Union[CancelRequested, _Mapping]] = ..., finished: _Optional[_Union[RunFinished, _Mapping]] = ..., egress_decided: _Optional[_Union[EgressDecided, _Mapping]] = ..., approval_requested: _Optional[_Union[ApprovalRequested, _Mapping]] = ..., approval_answered: _Optional[_Union[ApprovalAnswered, _Mapping]] = ..., policy_loaded: _Optional[_Union[PolicyLoaded, _Mapping]] = ...) -> None: ...
 
 class RunCreated(_message.Message):
     __slots__ = ("agent", "model", "input", "stamp")
@@ -223,3 +231,57 @@ class RunFinished(_message.Message):
     message: str
     usage: _usage_pb2.Usage
     def __init__(self, outcome: _Optional[str] = ..., output: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ...) -> None: ...
+
+class EgressDecided(_message.Message):
+    __slots__ = ("host", "port", "address", "binary", "method", "path", "verdict", "rule", "reason", "count")
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    BINARY_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    host: str
+    port: int
+    address: str
+    binary: str
+    method: str
+    path: str
+    verdict: str
+    rule: str
+    reason: str
+    count: int
+    def __init__(self, host: _Optional[str] = ..., port: _Optional[int] = ..., address: _Optional[str] = ..., binary: _Optional[str] = ..., method: _Optional[str] = ..., path: _Optional[str] = ..., verdict: _Optional[str] = ..., rule: _Optional[str] = ..., reason: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
+
+class ApprovalRequested(_message.Message):
+    __slots__ = ("approval", "text")
+    APPROVAL_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    approval: str
+    text: str
+    def __init__(self, approval: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+
+class ApprovalAnswered(_message.Message):
+    __slots__ = ("approval", "answer", "caller")
+    APPROVAL_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    CALLER_FIELD_NUMBER: _ClassVar[int]
+    approval: str
+    answer: str
+    caller: str
+    def __init__(self, approval: _Optional[str] = ..., answer: _Optional[str] = ..., caller: _Optional[str] = ...) -> None: ...
+
+class PolicyLoaded(_message.Message):
+    __slots__ = ("policy", "version", "digest", "closed")
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    CLOSED_FIELD_NUMBER: _ClassVar[int]
+    policy: str
+    version: int
+    digest: str
+    closed: int
+    def __init__(self, policy: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., closed: _Optional[int] = ...) -> None: ...

@@ -24,54 +24,77 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from signet.v1 import agents_pb2 as signet_dot_v1_dot_agents__pb2
+from signet.v1 import approvals_pb2 as signet_dot_v1_dot_approvals__pb2
 from signet.v1 import events_pb2 as signet_dot_v1_dot_events__pb2
 from signet.v1 import models_pb2 as signet_dot_v1_dot_models__pb2
+from signet.v1 import policies_pb2 as signet_dot_v1_dot_policies__pb2
 from signet.v1 import runs_pb2 as signet_dot_v1_dot_runs__pb2
+from signet.v1 import sandboxes_pb2 as signet_dot_v1_dot_sandboxes__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19signet/work/v1/work.proto\x12\x0esignet.work.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16signet/v1/agents.proto\x1a\x16signet/v1/events.proto\x1a\x16signet/v1/models.proto\x1a\x14signet/v1/runs.proto\"\xf1\x01\n\x15RegisterWorkerRequest\x12\x16\n\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\x12\x12\n\x04host\x18\x03 \x01(\tR\x04host\x12\x18\n\x07version\x18\x04 \x01(\tR\x07version\x12\x1a\n\x08\x63\x61pacity\x18\x05 \x01(\x05R\x08\x63\x61pacity\x12\x38\n\tisolation\x18\x06 \x01(\x0b\x32\x1a.signet.v1.IsolationReportR\tisolation\x12\x1a\n\x08runtimes\x18\x07 \x03(\tR\x08runtimes\"=\n\x16RegisterWorkerResponse\x12#\n\rlease_seconds\x18\x01 \x01(\x05R\x0cleaseSeconds\"n\n\x0f\x43laimRunRequest\x12\x16\n\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\x12!\n\x0cwait_seconds\x18\x03 \x01(\x05R\x0bwaitSeconds\"N\n\x10\x43laimRunResponse\x12:\n\nassignment\x18\x01 \x01(\x0b\x32\x1a.signet.work.v1.AssignmentR\nassignment\"\x90\x03\n\nAssignment\x12 \n\x03run\x18\x01 \x01(\x0b\x32\x0e.signet.v1.RunR\x03run\x12+\n\x05lease\x18\x02 \x01(\x0b\x32\x15.signet.work.v1.LeaseR\x05lease\x12#\n\rnext_sequence\x18\x03 \x01(\x03R\x0cnextSequence\x12\x1b\n\trun_token\x18\x04 \x01(\tR\x08runToken\x12\x12\n\x04soul\x18\x05 \x01(\tR\x04soul\x12\x18\n\x07history\x18\x06 \x01(\tR\x07history\x12*\n\x05tools\x18\x07 \x03(\x0b\x32\x14.signet.work.v1.ToolR\x05tools\x12\x18\n\x07runtime\x18\x08 \x01(\tR\x07runtime\x12&\n\x05model\x18\t \x01(\x0b\x32\x10.signet.v1.ModelR\x05model\x12\'\n\x0f\x65mbedding_model\x18\n \x01(\tR\x0e\x65mbeddingModel\x12,\n\x06limits\x18\x0b \x01(\x0b\x32\x14.signet.v1.RunLimitsR\x06limits\"x\n\x04Tool\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12\x1e\n\nparameters\x18\x03 \x01(\tR\nparameters\x12\x1a\n\x08\x65xamples\x18\x04 \x03(\tR\x08\x65xamples\"v\n\x05Lease\x12\x10\n\x03run\x18\x01 \x01(\tR\x03run\x12\x1e\n\ngeneration\x18\x02 \x01(\x03R\ngeneration\x12;\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\"\x9b\x01\n\x12RenewLeasesRequest\x12\x16\n\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\x12-\n\x06leases\x18\x03 \x03(\x0b\x32\x15.signet.work.v1.LeaseR\x06leases\x12\x1c\n\tsandboxes\x18\x04 \x01(\x05R\tsandboxes\"d\n\x13RenewLeasesResponse\x12\x12\n\x04lost\x18\x01 \x03(\tR\x04lost\x12\x39\n\ndirectives\x18\x02 \x03(\x0b\x32\x19.signet.work.v1.DirectiveR\ndirectives\"R\n\x16WatchDirectivesRequest\x12\x16\n\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\"R\n\x17WatchDirectivesResponse\x12\x37\n\tdirective\x18\x01 \x01(\x0b\x32\x19.signet.work.v1.DirectiveR\tdirective\"L\n\tDirective\x12\x1f\n\ncancel_run\x18\x01 \x01(\tH\x00R\tcancelRun\x12\x16\n\x05\x64rain\x18\x02 \x01(\x08H\x00R\x05\x64rainB\x06\n\x04kind\"o\n\x13\x41ppendEventsRequest\x12+\n\x05lease\x18\x01 \x01(\x0b\x32\x15.signet.work.v1.LeaseR\x05lease\x12+\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x13.signet.v1.RunEventR\x06\x65vents\";\n\x14\x41ppendEventsResponse\x12#\n\rlast_sequence\x18\x01 \x01(\x03R\x0clastSequence\"k\n\x0ePutBlobRequest\x12\x16\n\x06\x64igest\x18\x01 \x01(\tR\x06\x64igest\x12\x14\n\x05\x63hunk\x18\x02 \x01(\x0cR\x05\x63hunk\x12+\n\x05lease\x18\x03 \x01(\x0b\x32\x15.signet.work.v1.LeaseR\x05lease\"\x11\n\x0fPutBlobResponse\"\xfa\x01\n\x10\x46inishRunRequest\x12+\n\x05lease\x18\x01 \x01(\x0b\x32\x15.signet.work.v1.LeaseR\x05lease\x12+\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x13.signet.v1.RunEventR\x06\x65vents\x12-\n\x07outcome\x18\x03 \x01(\x0e\x32\x13.signet.v1.RunStateR\x07outcome\x12\x16\n\x06output\x18\x04 \x01(\tR\x06output\x12)\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x13.signet.v1.RunErrorR\x05\x65rror\x12\x1a\n\x08messages\x18\x06 \x01(\tR\x08messages\"5\n\x11\x46inishRunResponse\x12 \n\x03run\x18\x01 \x01(\x0b\x32\x0e.signet.v1.RunR\x03run2\xf6\x04\n\x0bWorkService\x12_\n\x0eRegisterWorker\x12%.signet.work.v1.RegisterWorkerRequest\x1a&.signet.work.v1.RegisterWorkerResponse\x12M\n\x08\x43laimRun\x12\x1f.signet.work.v1.ClaimRunRequest\x1a .signet.work.v1.ClaimRunResponse\x12V\n\x0bRenewLeases\x12\".signet.work.v1.RenewLeasesRequest\x1a#.signet.work.v1.RenewLeasesResponse\x12\x64\n\x0fWatchDirectives\x12&.signet.work.v1.WatchDirectivesRequest\x1a\'.signet.work.v1.WatchDirectivesResponse0\x01\x12Y\n\x0c\x41ppendEvents\x12#.signet.work.v1.AppendEventsRequest\x1a$.signet.work.v1.AppendEventsResponse\x12L\n\x07PutBlob\x12\x1e.signet.work.v1.PutBlobRequest\x1a\x1f.signet.work.v1.PutBlobResponse(\x01\x12P\n\tFinishRun\x12 .signet.work.v1.FinishRunRequest\x1a!.signet.work.v1.FinishRunResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19signet/work/v1/work.proto\x12\x0esignet.work.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16signet/v1/agents.proto\x1a\x19signet/v1/approvals.proto\x1a\x16signet/v1/events.proto\x1a\x16signet/v1/models.proto\x1a\x18signet/v1/policies.proto\x1a\x14signet/v1/runs.proto\x1a\x19signet/v1/sandboxes.proto\"\xf1\x01\n\x15RegisterWorkerRequest\x12\x16\n\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\x12\x12\n\x04host\x18\x03 \x01(\tR\x04host\x12\x18\n\x07version\x18\x04 \x01(\tR\x07version\x12\x1a\n\x08\x63\x61pacity\x18\x05 \x01(\x05R\x08\x63\x61pacity\x12\x38\n\tisolation\x18\x06 \x01(\x0b\x32\x1a.signet.v1.IsolationReportR\tisolation\x12\x1a\n\x08runtimes\x18\x07 \x03(\tR\x08runtimes\"=\n\x16RegisterWorkerResponse\x12#\n\rlease_seconds\x18\x01 \x01(\x05R\x0cleaseSeconds\"n\n\x0f\x43laimRunRequest\x12\x16\n\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\x12!\n\x0cwait_seconds\x18\x03 \x01(\x05R\x0bwaitSeconds\"N\n\x10\x43laimRunResponse\x12:\n\nassignment\x18\x01 \x01(\x0b\x32\x1a.signet.work.v1.AssignmentR\nassignment\"\xc5\x03\n\nAssignment\x12 \n\x03run\x18\x01 \x01(\x0b\x32\x0e.signet.v1.RunR\x03run\x12+\n\x05lease\x18\x02 \x01(\x0b\x32\x15.signet.work.v1.LeaseR\x05lease\x12#\n\rnext_sequence\x18\x03 \x01(\x03R\x0cnextSequence\x12\x1b\n\trun_token\x18\x04 \x01(\tR\x08runToken\x12\x12\n\x04soul\x18\x05 \x01(\tR\x04soul\x12\x18\n\x07history\x18\x06 \x01(\tR\x07history\x12*\n\x05tools\x18\x07 \x03(\x0b\x32\x14.signet.work.v1.ToolR\x05tools\x12\x18\n\x07runtime\x18\x08 \x01(\tR\x07runtime\x12&\n\x05model\x18\t \x01(\x0b\x32\x10.signet.v1.ModelR\x05model\x12\'\n\x0f\x65mbedding_model\x18\n \x01(\tR\x0e\x65mbeddingModel\x12,\n\x06limits\x18\x0b \x01(\x0b\x32\x14.signet.v1.RunLimitsR\x06limits\x12\x33\n\x06policy\x18\x0c \x01(\x0b\x32\x1b.signet.work.v1.PolicyOrderR\x06policy\"f\n\x0bPolicyOrder\x12\x32\n\x06policy\x18\x01 \x01(\x0b\x32\x1a.signet.v1.EffectivePolicyR\x06policy\x12#\n\rsecrets_token\x18\x02 \x01(\tR\x0csecretsToken\"x\n\x04Tool\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12\x1e\n\nparameters\x18\x03 \x01(\tR\nparameters\x12\x1a\n\x08\x65xamples\x18\x04 \x03(\tR\x08\x65xamples\"v\n\x05Lease\x12\x10\n\x03run\x18\x01 \x01(\tR\x03run\x12\x1e\n\ngeneration\x18\x02 \x01(\x03R\ngeneration\x12;\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\"\x9b\x01\n\x12RenewLeasesRequest\x12\x16\n\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\x12-\n\x06leases\x18\x03 \x03(\x0b\x32\x15.signet.work.v1.LeaseR\x06leases\x12\x1c\n\tsandboxes\x18\x04 \x01(\x05R\tsandboxes\"d\n\x13RenewLeasesResponse\x12\x12\n\x04lost\x18\x01 \x03(\tR\x04lost\x12\x39\n\ndirectives\x18\x02 \x03(\x0b\x32\x19.signet.work.v1.DirectiveR\ndirectives\"R\n\x16WatchDirectivesRequest\x12\x16\n\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\"R\n\x17WatchDirectivesResponse\x12\x37\n\tdirective\x18\x01 \x01(\x0b\x32\x19.signet.work.v1.DirectiveR\tdirective\"\xb6\x02\n\tDirective\x12\x1f\n\ncancel_run\x18\x01 \x01(\tH\x00R\tcancelRun\x12\x16\n\x05\x64rain\x18\x02 \x01(\x08H\x00R\x05\x64rain\x12>\n\x0bload_policy\x18\x03 \x01(\x0b\x32\x1b.signet.work.v1.PolicyOrderH\x00R\nloadPolicy\x12\x35\n\x06\x61ttach\x18\x04 \x01(\x0b\x32\x1b.signet.work.v1.AttachOrderH\x00R\x06\x61ttach\x12>\n\x0cstop_sandbox\x18\x05 \x01(\x0b\x32\x19.signet.work.v1.StopOrderH\x00R\x0bstopSandbox\x12\x31\n\x08\x61pproval\x18\x06 \x01(\x0b\x32\x13.signet.v1.ApprovalH\x00R\x08\x61pprovalB\x06\n\x04kind\"o\n\x13\x41ppendEventsRequest\x12+\n\x05lease\x18\x01 \x01(\x0b\x32\x15.signet.work.v1.LeaseR\x05lease\x12+\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x13.signet.v1.RunEventR\x06\x65vents\";\n\x14\x41ppendEventsResponse\x12#\n\rlast_sequence\x18\x01 \x01(\x03R\x0clastSequence\"k\n\x0ePutBlobRequest\x12\x16\n\x06\x64igest\x18\x01 \x01(\tR\x06\x64igest\x12\x14\n\x05\x63hunk\x18\x02 \x01(\x0cR\x05\x63hunk\x12+\n\x05lease\x18\x03 \x01(\x0b\x32\x15.signet.work.v1.LeaseR\x05lease\"\x11\n\x0fPutBlobResponse\"\xfa\x01\n\x10\x46inishRunRequest\x12+\n\x05lease\x18\x01 \x01(\x0b\x32\x15.signet.work.v1.LeaseR\x05lease\x12+\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x13.signet.v1.RunEventR\x06\x65vents\x12-\n\x07outcome\x18\x03 \x01(\x0e\x32\x13.signet.v1.RunStateR\x07outcome\x12\x16\n\x06output\x18\x04 \x01(\tR\x06output\x12)\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x13.signet.v1.RunErrorR\x05\x65rror\x12\x1a\n\x08messages\x18\x06 \x01(\tR\x08messages\"5\n\x11\x46inishRunResponse\x12 \n\x03run\x18\x01 \x01(\x0b\x32\x0e.signet.v1.RunR\x03run\"~\n\x0b\x41ttachOrder\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n\x06target\x18\x02 \x01(\tR\x06target\x12\x33\n\x06policy\x18\x03 \x01(\x0b\x32\x1b.signet.work.v1.PolicyOrderR\x06policy\x12\x12\n\x04logs\x18\x04 \x01(\x08R\x04logs\";\n\tStopOrder\x12\x18\n\x07sandbox\x18\x01 \x01(\tR\x07sandbox\x12\x14\n\x05\x66orce\x18\x02 \x01(\x08R\x05\x66orce\"\x84\x01\n\x16ReportSandboxesRequest\x12\x16\n\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\x12\x30\n\tsandboxes\x18\x03 \x03(\x0b\x32\x12.signet.v1.SandboxR\tsandboxes\"R\n\x17ReportSandboxesResponse\x12\x37\n\x08policies\x18\x01 \x03(\x0b\x32\x1b.signet.work.v1.PolicyOrderR\x08policies\"\xbf\x01\n\x12\x41skApprovalRequest\x12+\n\x05lease\x18\x01 \x01(\x0b\x32\x15.signet.work.v1.LeaseR\x05lease\x12\x14\n\x05\x61gent\x18\x02 \x01(\tR\x05\x61gent\x12 \n\x03\x61sk\x18\x03 \x01(\x0b\x32\x0e.signet.v1.AskR\x03\x61sk\x12!\n\x0c\x62last_radius\x18\x04 \x01(\tR\x0b\x62lastRadius\x12!\n\x0cwait_seconds\x18\x05 \x01(\x05R\x0bwaitSeconds\"F\n\x13\x41skApprovalResponse\x12/\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x13.signet.v1.ApprovalR\x08\x61pproval\"\xc3\x01\n\rAttachRequest\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x37\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x1d.signet.work.v1.AttachFailureR\x07\x66\x61ilure\x12\x32\n\x04\x65xec\x18\x03 \x01(\x0b\x32\x1e.signet.v1.ExecSandboxResponseR\x04\x65xec\x12\x35\n\x03log\x18\x04 \x01(\x0b\x32#.signet.v1.WatchSandboxLogsResponseR\x03log\"A\n\rAttachFailure\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\"C\n\x0e\x41ttachResponse\x12\x31\n\x04\x65xec\x18\x01 \x01(\x0b\x32\x1d.signet.v1.ExecSandboxRequestR\x04\x65xec2\xff\x06\n\x0bWorkService\x12_\n\x0eRegisterWorker\x12%.signet.work.v1.RegisterWorkerRequest\x1a&.signet.work.v1.RegisterWorkerResponse\x12M\n\x08\x43laimRun\x12\x1f.signet.work.v1.ClaimRunRequest\x1a .signet.work.v1.ClaimRunResponse\x12V\n\x0bRenewLeases\x12\".signet.work.v1.RenewLeasesRequest\x1a#.signet.work.v1.RenewLeasesResponse\x12\x64\n\x0fWatchDirectives\x12&.signet.work.v1.WatchDirectivesRequest\x1a\'.signet.work.v1.WatchDirectivesResponse0\x01\x12Y\n\x0c\x41ppendEvents\x12#.signet.work.v1.AppendEventsRequest\x1a$.signet.work.v1.AppendEventsResponse\x12L\n\x07PutBlob\x12\x1e.signet.work.v1.PutBlobRequest\x1a\x1f.signet.work.v1.PutBlobResponse(\x01\x12P\n\tFinishRun\x12 .signet.work.v1.FinishRunRequest\x1a!.signet.work.v1.FinishRunResponse\x12\x62\n\x0fReportSandboxes\x12&.signet.work.v1.ReportSandboxesRequest\x1a\'.signet.work.v1.ReportSandboxesResponse\x12V\n\x0b\x41skApproval\x12\".signet.work.v1.AskApprovalRequest\x1a#.signet.work.v1.AskApprovalResponse\x12K\n\x06\x41ttach\x12\x1d.signet.work.v1.AttachRequest\x1a\x1e.signet.work.v1.AttachResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'signet.work.v1.work_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REGISTERWORKERREQUEST']._serialized_start=173
-  _globals['_REGISTERWORKERREQUEST']._serialized_end=414
-  _globals['_REGISTERWORKERRESPONSE']._serialized_start=416
-  _globals['_REGISTERWORKERRESPONSE']._serialized_end=477
-  _globals['_CLAIMRUNREQUEST']._serialized_start=479
-  _globals['_CLAIMRUNREQUEST']._serialized_end=589
-  _globals['_CLAIMRUNRESPONSE']._serialized_start=591
-  _globals['_CLAIMRUNRESPONSE']._serialized_end=669
-  _globals['_ASSIGNMENT']._serialized_start=672
-  _globals['_ASSIGNMENT']._serialized_end=1072
-  _globals['_TOOL']._serialized_start=1074
-  _globals['_TOOL']._serialized_end=1194
-  _globals['_LEASE']._serialized_start=1196
-  _globals['_LEASE']._serialized_end=1314
-  _globals['_RENEWLEASESREQUEST']._serialized_start=1317
-  _globals['_RENEWLEASESREQUEST']._serialized_end=1472
-  _globals['_RENEWLEASESRESPONSE']._serialized_start=1474
-  _globals['_RENEWLEASESRESPONSE']._serialized_end=1574
-  _globals['_WATCHDIRECTIVESREQUEST']._serialized_start=1576
-  _globals['_WATCHDIRECTIVESREQUEST']._serialized_end=1658
-  _globals['_WATCHDIRECTIVESRESPONSE']._serialized_start=1660
-  _globals['_WATCHDIRECTIVESRESPONSE']._serialized_end=1742
-  _globals['_DIRECTIVE']._serialized_start=1744
-  _globals['_DIRECTIVE']._serialized_end=1820
-  _globals['_APPENDEVENTSREQUEST']._serialized_start=1822
-  _globals['_APPENDEVENTSREQUEST']._serialized_end=1933
-  _globals['_APPENDEVENTSRESPONSE']._serialized_start=1935
-  _globals['_APPENDEVENTSRESPONSE']._serialized_end=1994
-  _globals['_PUTBLOBREQUEST']._serialized_start=1996
-  _globals['_PUTBLOBREQUEST']._serialized_end=2103
-  _globals['_PUTBLOBRESPONSE']._serialized_start=2105
-  _globals['_PUTBLOBRESPONSE']._serialized_end=2122
-  _globals['_FINISHRUNREQUEST']._serialized_start=2125
-  _globals['_FINISHRUNREQUEST']._serialized_end=2375
-  _globals['_FINISHRUNRESPONSE']._serialized_start=2377
-  _globals['_FINISHRUNRESPONSE']._serialized_end=2430
-  _globals['_WORKSERVICE']._serialized_start=2433
-  _globals['_WORKSERVICE']._serialized_end=3063
+  _globals['_REGISTERWORKERREQUEST']._serialized_start=253
+  _globals['_REGISTERWORKERREQUEST']._serialized_end=494
+  _globals['_REGISTERWORKERRESPONSE']._serialized_start=496
+  _globals['_REGISTERWORKERRESPONSE']._serialized_end=557
+  _globals['_CLAIMRUNREQUEST']._serialized_start=559
+  _globals['_CLAIMRUNREQUEST']._serialized_end=669
+  _globals['_CLAIMRUNRESPONSE']._serialized_start=671
+  _globals['_CLAIMRUNRESPONSE']._serialized_end=749
+  _globals['_ASSIGNMENT']._serialized_start=752
+  _globals['_ASSIGNMENT']._serialized_end=1205
+  _globals['_POLICYORDER']._serialized_start=1207
+  _globals['_POLICYORDER']._serialized_end=1309
+  _globals['_TOOL']._serialized_start=1311
+  _globals['_TOOL']._serialized_end=1431
+  _globals['_LEASE']._serialized_start=1433
+  _globals['_LEASE']._serialized_end=1551
+  _globals['_RENEWLEASESREQUEST']._serialized_start=1554
+  _globals['_RENEWLEASESREQUEST']._serialized_end=1709
+  _globals['_RENEWLEASESRESPONSE']._serialized_start=1711
+  _globals['_RENEWLEASESRESPONSE']._serialized_end=1811
+  _globals['_WATCHDIRECTIVESREQUEST']._serialized_start=1813
+  _globals['_WATCHDIRECTIVESREQUEST']._serialized_end=1895
+  _globals['_WATCHDIRECTIVESRESPONSE']._serialized_start=1897
+  _globals['_WATCHDIRECTIVESRESPONSE']._serialized_end=1979
+  _globals['_DIRECTIVE']._serialized_start=1982
+  _globals['_DIRECTIVE']._serialized_end=2292
+  _globals['_APPENDEVENTSREQUEST']._serialized_start=2294
+  _globals['_APPENDEVENTSREQUEST']._serialized_end=2405
+  _globals['_APPENDEVENTSRESPONSE']._serialized_start=2407
+  _globals['_APPENDEVENTSRESPONSE']._serialized_end=2466
+  _globals['_PUTBLOBREQUEST']._serialized_start=2468
+  _globals['_PUTBLOBREQUEST']._serialized_end=2575
+  _globals['_PUTBLOBRESPONSE']._serialized_start=2577
+  _globals['_PUTBLOBRESPONSE']._serialized_end=2594
+  _globals['_FINISHRUNREQUEST']._serialized_start=2597
+  _globals['_FINISHRUNREQUEST']._serialized_end=2847
+  _globals['_FINISHRUNRESPONSE']._serialized_start=2849
+  _globals['_FINISHRUNRESPONSE']._serialized_end=2902
+  _globals['_ATTACHORDER']._serialized_start=2904
+  _globals['_ATTACHORDER']._serialized_end=3030
+  _globals['_STOPORDER']._serialized_start=3032
+  _globals['_STOPORDER']._serialized_end=3091
+  _globals['_REPORTSANDBOXESREQUEST']._serialized_start=3094
+  _globals['_REPORTSANDBOXESREQUEST']._serialized_end=3226
+  _globals['_REPORTSANDBOXESRESPONSE']._serialized_start=3228
+  _globals['_REPORTSANDBOXESRESPONSE']._serialized_end=3310
+  _globals['_ASKAPPROVALREQUEST']._serialized_start=3313
+  _globals['_ASKAPPROVALREQUEST']._serialized_end=3504
+  _globals['_ASKAPPROVALRESPONSE']._serialized_start=3506
+  _globals['_ASKAPPROVALRESPONSE']._serialized_end=3576
+  _globals['_ATTACHREQUEST']._serialized_start=3579
+  _globals['_ATTACHREQUEST']._serialized_end=3774
+  _globals['_ATTACHFAILURE']._serialized_start=3776
+  _globals['_ATTACHFAILURE']._serialized_end=3841
+  _globals['_ATTACHRESPONSE']._serialized_start=3843
+  _globals['_ATTACHRESPONSE']._serialized_end=3910
+  _globals['_WORKSERVICE']._serialized_start=3913
+  _globals['_WORKSERVICE']._serialized_end=4808
 # @@protoc_insertion_point(module_scope)

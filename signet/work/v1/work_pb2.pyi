@@ -2,9 +2,12 @@ import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from signet.v1 import agents_pb2 as _agents_pb2
+from signet.v1 import approvals_pb2 as _approvals_pb2
 from signet.v1 import events_pb2 as _events_pb2
 from signet.v1 import models_pb2 as _models_pb2
+from signet.v1 import policies_pb2 as _policies_pb2
 from signet.v1 import runs_pb2 as _runs_pb2
+from signet.v1 import sandboxes_pb2 as _sandboxes_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -54,7 +57,7 @@ class ClaimRunResponse(_message.Message):
     def __init__(self, assignment: _Optional[_Union[Assignment, _Mapping]] = ...) -> None: ...
 
 class Assignment(_message.Message):
-    __slots__ = ("run", "lease", "next_sequence", "run_token", "soul", "history", "tools", "runtime", "model", "embedding_model", "limits")
+    __slots__ = ("run", "lease", "next_sequence", "run_token", "soul", "history", "tools", "runtime", "model", "embedding_model", "limits", "policy")
     RUN_FIELD_NUMBER: _ClassVar[int]
     LEASE_FIELD_NUMBER: _ClassVar[int]
     NEXT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
@@ -66,6 +69,7 @@ class Assignment(_message.Message):
     MODEL_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_MODEL_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
     run: _runs_pb2.Run
     lease: Lease
     next_sequence: int
@@ -77,7 +81,16 @@ class Assignment(_message.Message):
     model: _models_pb2.Model
     embedding_model: str
     limits: _agents_pb2.RunLimits
-    def __init__(self, run: _Optional[_Union[_runs_pb2.Run, _Mapping]] = ..., lease: _Optional[_Union[Lease, _Mapping]] = ..., next_sequence: _Optional[int] = ..., run_token: _Optional[str] = ..., soul: _Optional[str] = ..., history: _Optional[str] = ..., tools: _Optional[_Iterable[_Union[Tool, _Mapping]]] = ..., runtime: _Optional[str] = ..., model: _Optional[_Union[_models_pb2.Model, _Mapping]] = ..., embedding_model: _Optional[str] = ..., limits: _Optional[_Union[_agents_pb2.RunLimits, _Mapping]] = ...) -> None: ...
+    policy: PolicyOrder
+    def __init__(self, run: _Optional[_Union[_runs_pb2.Run, _Mapping]] = ..., lease: _Optional[_Union[Lease, _Mapping]] = ..., next_sequence: _Optional[int] = ..., run_token: _Optional[str] = ..., soul: _Optional[str] = ..., history: _Optional[str] = ..., tools: _Optional[_Iterable[_Union[Tool, _Mapping]]] = ..., runtime: _Optional[str] = ..., model: _Optional[_Union[_models_pb2.Model, _Mapping]] = ..., embedding_model: _Optional[str] = ..., limits: _Optional[_Union[_agents_pb2.RunLimits, _Mapping]] = ..., policy: _Optional[_Union[PolicyOrder, _Mapping]] = ...) -> None: ...
+
+class PolicyOrder(_message.Message):
+    __slots__ = ("policy", "secrets_token")
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    SECRETS_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    policy: _policies_pb2.EffectivePolicy
+    secrets_token: str
+    def __init__(self, policy: _Optional[_Union[_policies_pb2.EffectivePolicy, _Mapping]] = ..., secrets_token: _Optional[str] = ...) -> None: ...
 
 class Tool(_message.Message):
     __slots__ = ("name", "description", "parameters", "examples")
@@ -136,12 +149,20 @@ class WatchDirectivesResponse(_message.Message):
     def __init__(self, directive: _Optional[_Union[Directive, _Mapping]] = ...) -> None: ...
 
 class Directive(_message.Message):
-    __slots__ = ("cancel_run", "drain")
+    __slots__ = ("cancel_run", "drain", "load_policy", "attach", "stop_sandbox", "approval")
     CANCEL_RUN_FIELD_NUMBER: _ClassVar[int]
     DRAIN_FIELD_NUMBER: _ClassVar[int]
+    LOAD_POLICY_FIELD_NUMBER: _ClassVar[int]
+    ATTACH_FIELD_NUMBER: _ClassVar[int]
+    STOP_SANDBOX_FIELD_NUMBER: _ClassVar[int]
+    APPROVAL_FIELD_NUMBER: _ClassVar[int]
     cancel_run: str
     drain: bool
-    def __init__(self, cancel_run: _Optional[str] = ..., drain: _Optional[bool] = ...) -> None: ...
+    load_policy: PolicyOrder
+    attach: AttachOrder
+    stop_sandbox: StopOrder
+    approval: _approvals_pb2.Approval
+    def __init__(self, cancel_run: _Optional[str] = ..., drain: _Optional[bool] = ..., load_policy: _Optional[_Union[PolicyOrder, _Mapping]] = ..., attach: _Optional[_Union[AttachOrder, _Mapping]] = ..., stop_sandbox: _Optional[_Union[StopOrder, _Mapping]] = ..., approval: _Optional[_Union[_approvals_pb2.Approval, _Mapping]] = ...) -> None: ...
 
 class AppendEventsRequest(_message.Message):
     __slots__ = ("lease", "events")
@@ -192,3 +213,85 @@ class FinishRunResponse(_message.Message):
     RUN_FIELD_NUMBER: _ClassVar[int]
     run: _runs_pb2.Run
     def __init__(self, run: _Optional[_Union[_runs_pb2.Run, _Mapping]] = ...) -> None: ...
+
+class AttachOrder(_message.Message):
+    __slots__ = ("id", "target", "policy", "logs")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    LOGS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    target: str
+    policy: PolicyOrder
+    logs: bool
+    def __init__(self, id: _Optional[str] = ..., target: _Optional[str] = ..., policy: _Optional[_Union[PolicyOrder, _Mapping]] = ..., logs: _Optional[bool] = ...) -> None: ...
+
+class StopOrder(_message.Message):
+    __slots__ = ("sandbox", "force")
+    SANDBOX_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    sandbox: str
+    force: bool
+    def __init__(self, sandbox: _Optional[str] = ..., force: _Optional[bool] = ...) -> None: ...
+
+class ReportSandboxesRequest(_message.Message):
+    __slots__ = ("worker", "incarnation", "sandboxes")
+    WORKER_FIELD_NUMBER: _ClassVar[int]
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    SANDBOXES_FIELD_NUMBER: _ClassVar[int]
+    worker: str
+    incarnation: str
+    sandboxes: _containers.RepeatedCompositeFieldContainer[_sandboxes_pb2.Sandbox]
+    def __init__(self, worker: _Optional[str] = ..., incarnation: _Optional[str] = ..., sandboxes: _Optional[_Iterable[_Union[_sandboxes_pb2.Sandbox, _Mapping]]] = ...) -> None: ...
+
+class ReportSandboxesResponse(_message.Message):
+    __slots__ = ("policies",)
+    POLICIES_FIELD_NUMBER: _ClassVar[int]
+    policies: _containers.RepeatedCompositeFieldContainer[PolicyOrder]
+    def __init__(self, policies: _Optional[_Iterable[_Union[PolicyOrder, _Mapping]]] = ...) -> None: ...
+
+class AskApprovalRequest(_message.Message):
+    __slots__ = ("lease", "agent", "ask", "blast_radius", "wait_seconds")
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    ASK_FIELD_NUMBER: _ClassVar[int]
+    BLAST_RADIUS_FIELD_NUMBER: _ClassVar[int]
+    WAIT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    lease: Lease
+    agent: str
+    ask: _policies_pb2.Ask
+    blast_radius: str
+    wait_seconds: int
+    def __init__(self, lease: _Optional[_Union[Lease, _Mapping]] = ..., agent: _Optional[str] = ..., ask: _Optional[_Union[_policies_pb2.Ask, _Mapping]] = ..., blast_radius: _Optional[str] = ..., wait_seconds: _Optional[int] = ...) -> None: ...
+
+class AskApprovalResponse(_message.Message):
+    __slots__ = ("approval",)
+    APPROVAL_FIELD_NUMBER: _ClassVar[int]
+    approval: _approvals_pb2.Approval
+    def __init__(self, approval: _Optional[_Union[_approvals_pb2.Approval, _Mapping]] = ...) -> None: ...
+
+class AttachRequest(_message.Message):
+    __slots__ = ("id", "failure", "exec", "log")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    EXEC_FIELD_NUMBER: _ClassVar[int]
+    LOG_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    failure: AttachFailure
+    exec: _sandboxes_pb2.ExecSandboxResponse
+    log: _sandboxes_pb2.WatchSandboxLogsResponse
+    def __init__(self, id: _Optional[str] = ..., failure: _Optional[_Union[AttachFailure, _Mapping]] = ..., exec: _Optional[_Union[_sandboxes_pb2.ExecSandboxResponse, _Mapping]] = ..., log: _Optional[_Union[_sandboxes_pb2.WatchSandboxLogsResponse, _Mapping]] = ...) -> None: ...
+
+class AttachFailure(_message.Message):
+    __slots__ = ("reason", "message")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    message: str
+    def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
+class AttachResponse(_message.Message):
+    __slots__ = ("exec",)
+    EXEC_FIELD_NUMBER: _ClassVar[int]
+    exec: _sandboxes_pb2.ExecSandboxRequest
+    def __init__(self, exec: _Optional[_Union[_sandboxes_pb2.ExecSandboxRequest, _Mapping]] = ...) -> None: ...

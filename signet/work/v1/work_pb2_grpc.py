@@ -71,6 +71,21 @@ class WorkServiceStub:
                 request_serializer=signet_dot_work_dot_v1_dot_work__pb2.FinishRunRequest.SerializeToString,
                 response_deserializer=signet_dot_work_dot_v1_dot_work__pb2.FinishRunResponse.FromString,
                 _registered_method=True)
+        self.ReportSandboxes = channel.unary_unary(
+                '/signet.work.v1.WorkService/ReportSandboxes',
+                request_serializer=signet_dot_work_dot_v1_dot_work__pb2.ReportSandboxesRequest.SerializeToString,
+                response_deserializer=signet_dot_work_dot_v1_dot_work__pb2.ReportSandboxesResponse.FromString,
+                _registered_method=True)
+        self.AskApproval = channel.unary_unary(
+                '/signet.work.v1.WorkService/AskApproval',
+                request_serializer=signet_dot_work_dot_v1_dot_work__pb2.AskApprovalRequest.SerializeToString,
+                response_deserializer=signet_dot_work_dot_v1_dot_work__pb2.AskApprovalResponse.FromString,
+                _registered_method=True)
+        self.Attach = channel.stream_stream(
+                '/signet.work.v1.WorkService/Attach',
+                request_serializer=signet_dot_work_dot_v1_dot_work__pb2.AttachRequest.SerializeToString,
+                response_deserializer=signet_dot_work_dot_v1_dot_work__pb2.AttachResponse.FromString,
+                _registered_method=True)
 
 
 class WorkServiceServicer:
@@ -130,6 +145,30 @@ class WorkServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportSandboxes(self, request, context):
+        """ReportSandboxes tells every sandbox that is open, after each change and at least every ten seconds. What is not named is gone.
+        Control answers with the policies that any of them lack. Errors: FAILED_PRECONDITION (LEASE_LOST).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AskApproval(self, request, context):
+        """AskApproval puts a question to a person, once: the same ask of the same run that still waits is not asked twice.
+        Errors: FAILED_PRECONDITION (LEASE_LOST), RESOURCE_EXHAUSTED (100 wait for this agent already).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Attach(self, request_iterator, context):
+        """Attach takes up a caller's stream to a sandbox, named by an Attach directive; both ends' messages are passed on unread.
+        Errors: NOT_FOUND (the caller is gone).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WorkServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -167,6 +206,21 @@ def add_WorkServiceServicer_to_server(servicer, server):
                     servicer.FinishRun,
                     request_deserializer=signet_dot_work_dot_v1_dot_work__pb2.FinishRunRequest.FromString,
                     response_serializer=signet_dot_work_dot_v1_dot_work__pb2.FinishRunResponse.SerializeToString,
+            ),
+            'ReportSandboxes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportSandboxes,
+                    request_deserializer=signet_dot_work_dot_v1_dot_work__pb2.ReportSandboxesRequest.FromString,
+                    response_serializer=signet_dot_work_dot_v1_dot_work__pb2.ReportSandboxesResponse.SerializeToString,
+            ),
+            'AskApproval': grpc.unary_unary_rpc_method_handler(
+                    servicer.AskApproval,
+                    request_deserializer=signet_dot_work_dot_v1_dot_work__pb2.AskApprovalRequest.FromString,
+                    response_serializer=signet_dot_work_dot_v1_dot_work__pb2.AskApprovalResponse.SerializeToString,
+            ),
+            'Attach': grpc.stream_stream_rpc_method_handler(
+                    servicer.Attach,
+                    request_deserializer=signet_dot_work_dot_v1_dot_work__pb2.AttachRequest.FromString,
+                    response_serializer=signet_dot_work_dot_v1_dot_work__pb2.AttachResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -360,6 +414,87 @@ class WorkService:
             '/signet.work.v1.WorkService/FinishRun',
             signet_dot_work_dot_v1_dot_work__pb2.FinishRunRequest.SerializeToString,
             signet_dot_work_dot_v1_dot_work__pb2.FinishRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportSandboxes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signet.work.v1.WorkService/ReportSandboxes',
+            signet_dot_work_dot_v1_dot_work__pb2.ReportSandboxesRequest.SerializeToString,
+            signet_dot_work_dot_v1_dot_work__pb2.ReportSandboxesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AskApproval(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signet.work.v1.WorkService/AskApproval',
+            signet_dot_work_dot_v1_dot_work__pb2.AskApprovalRequest.SerializeToString,
+            signet_dot_work_dot_v1_dot_work__pb2.AskApprovalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Attach(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/signet.work.v1.WorkService/Attach',
+            signet_dot_work_dot_v1_dot_work__pb2.AttachRequest.SerializeToString,
+            signet_dot_work_dot_v1_dot_work__pb2.AttachResponse.FromString,
             options,
             channel_credentials,
             insecure,

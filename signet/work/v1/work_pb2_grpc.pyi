@@ -55,6 +55,18 @@ class WorkServiceStub:
     """
     FinishRun: _grpc.UnaryUnaryMultiCallable[_work_pb2.FinishRunRequest, _work_pb2.FinishRunResponse]
     """FinishRun ends a run and seals its record. Repeating it is safe. Errors: as AppendEvents."""
+    ReportSandboxes: _grpc.UnaryUnaryMultiCallable[_work_pb2.ReportSandboxesRequest, _work_pb2.ReportSandboxesResponse]
+    """ReportSandboxes tells every sandbox that is open, after each change and at least every ten seconds. What is not named is gone.
+    Control answers with the policies that any of them lack. Errors: FAILED_PRECONDITION (LEASE_LOST).
+    """
+    AskApproval: _grpc.UnaryUnaryMultiCallable[_work_pb2.AskApprovalRequest, _work_pb2.AskApprovalResponse]
+    """AskApproval puts a question to a person, once: the same ask of the same run that still waits is not asked twice.
+    Errors: FAILED_PRECONDITION (LEASE_LOST), RESOURCE_EXHAUSTED (100 wait for this agent already).
+    """
+    Attach: _grpc.StreamStreamMultiCallable[_work_pb2.AttachRequest, _work_pb2.AttachResponse]
+    """Attach takes up a caller's stream to a sandbox, named by an Attach directive; both ends' messages are passed on unread.
+    Errors: NOT_FOUND (the caller is gone).
+    """
 
 @_typing.type_check_only
 class WorkServiceAsyncStub(WorkServiceStub):
@@ -83,6 +95,18 @@ class WorkServiceAsyncStub(WorkServiceStub):
     """
     FinishRun: _aio.UnaryUnaryMultiCallable[_work_pb2.FinishRunRequest, _work_pb2.FinishRunResponse]  # type: ignore[assignment]
     """FinishRun ends a run and seals its record. Repeating it is safe. Errors: as AppendEvents."""
+    ReportSandboxes: _aio.UnaryUnaryMultiCallable[_work_pb2.ReportSandboxesRequest, _work_pb2.ReportSandboxesResponse]  # type: ignore[assignment]
+    """ReportSandboxes tells every sandbox that is open, after each change and at least every ten seconds. What is not named is gone.
+    Control answers with the policies that any of them lack. Errors: FAILED_PRECONDITION (LEASE_LOST).
+    """
+    AskApproval: _aio.UnaryUnaryMultiCallable[_work_pb2.AskApprovalRequest, _work_pb2.AskApprovalResponse]  # type: ignore[assignment]
+    """AskApproval puts a question to a person, once: the same ask of the same run that still waits is not asked twice.
+    Errors: FAILED_PRECONDITION (LEASE_LOST), RESOURCE_EXHAUSTED (100 wait for this agent already).
+    """
+    Attach: _aio.StreamStreamMultiCallable[_work_pb2.AttachRequest, _work_pb2.AttachResponse]  # type: ignore[assignment]
+    """Attach takes up a caller's stream to a sandbox, named by an Attach directive; both ends' messages are passed on unread.
+    Errors: NOT_FOUND (the caller is gone).
+    """
 
 class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
     """WorkService is what workers call on control. Control never dials a worker. No compatibility promise: both ends come from one
@@ -150,5 +174,35 @@ class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_work_pb2.FinishRunResponse, _abc.Awaitable[_work_pb2.FinishRunResponse]]:
         """FinishRun ends a run and seals its record. Repeating it is safe. Errors: as AppendEvents."""
+
+    @_abc_1.abstractmethod
+    def ReportSandboxes(
+        self,
+        request: _work_pb2.ReportSandboxesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_work_pb2.ReportSandboxesResponse, _abc.Awaitable[_work_pb2.ReportSandboxesResponse]]:
+        """ReportSandboxes tells every sandbox that is open, after each change and at least every ten seconds. What is not named is gone.
+        Control answers with the policies that any of them lack. Errors: FAILED_PRECONDITION (LEASE_LOST).
+        """
+
+    @_abc_1.abstractmethod
+    def AskApproval(
+        self,
+        request: _work_pb2.AskApprovalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_work_pb2.AskApprovalResponse, _abc.Awaitable[_work_pb2.AskApprovalResponse]]:
+        """AskApproval puts a question to a person, once: the same ask of the same run that still waits is not asked twice.
+        Errors: FAILED_PRECONDITION (LEASE_LOST), RESOURCE_EXHAUSTED (100 wait for this agent already).
+        """
+
+    @_abc_1.abstractmethod
+    def Attach(
+        self,
+        request_iterator: _MaybeAsyncIterator[_work_pb2.AttachRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_work_pb2.AttachResponse], _abc.AsyncIterator[_work_pb2.AttachResponse]]:
+        """Attach takes up a caller's stream to a sandbox, named by an Attach directive; both ends' messages are passed on unread.
+        Errors: NOT_FOUND (the caller is gone).
+        """
 
 def add_WorkServiceServicer_to_server(servicer: WorkServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
