@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from signet.v1 import events_pb2 as signet_dot_v1_dot_events__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19signet/v1/sandboxes.proto\x12\tsignet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16signet/v1/events.proto\"\xe7\x04\n\x07Sandbox\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n\x05\x61gent\x18\x02 \x01(\tR\x05\x61gent\x12\x16\n\x06worker\x18\x03 \x01(\tR\x06worker\x12\x10\n\x03run\x18\x04 \x01(\tR\x03run\x12-\n\x05state\x18\x05 \x01(\x0e\x32\x17.signet.v1.SandboxStateR\x05state\x12\x16\n\x06\x64\x65tail\x18\x06 \x01(\tR\x06\x64\x65tail\x12\x12\n\x04tier\x18\x07 \x01(\tR\x04tier\x12\x16\n\x06policy\x18\x08 \x01(\tR\x06policy\x12%\n\x0epolicy_version\x18\t \x01(\x05R\rpolicyVersion\x12#\n\rpolicy_digest\x18\n \x01(\tR\x0cpolicyDigest\x12%\n\x0epolicy_problem\x18\x0b \x01(\tR\rpolicyProblem\x12\x1a\n\x08outdated\x18\x0c \x01(\x08R\x08outdated\x12\x38\n\tisolation\x18\r \x01(\x0b\x32\x1a.signet.v1.IsolationReportR\tisolation\x12\x37\n\topen_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08openTime\x12)\n\x10sidecar_restarts\x18\x0f \x01(\x05R\x0fsidecarRestarts\x12!\n\x0cmemory_bytes\x18\x10 \x01(\x03R\x0bmemoryBytes\x12\x1c\n\tprocesses\x18\x11 \x01(\x05R\tprocesses\x12\'\n\x0fworkspace_bytes\x18\x12 \x01(\x03R\x0eworkspaceBytes\"h\n\x14ListSandboxesRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x14\n\x05\x61gent\x18\x03 \x01(\tR\x05\x61gent\"q\n\x15ListSandboxesResponse\x12\x30\n\tsandboxes\x18\x01 \x03(\x0b\x32\x12.signet.v1.SandboxR\tsandboxes\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\'\n\x11GetSandboxRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"B\n\x12GetSandboxResponse\x12,\n\x07sandbox\x18\x01 \x01(\x0b\x32\x12.signet.v1.SandboxR\x07sandbox\">\n\x12StopSandboxRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n\x05\x66orce\x18\x02 \x01(\x08R\x05\x66orce\"\x15\n\x13StopSandboxResponse\"\xce\x01\n\x12\x45xecSandboxRequest\x12,\n\x05start\x18\x01 \x01(\x0b\x32\x14.signet.v1.ExecStartH\x00R\x05start\x12\x16\n\x05stdin\x18\x02 \x01(\x0cH\x00R\x05stdin\x12\x1d\n\tstdin_end\x18\x03 \x01(\x08H\x00R\x08stdinEnd\x12\x31\n\x06resize\x18\x04 \x01(\x0b\x32\x17.signet.v1.TerminalSizeH\x00R\x06resize\x12\x18\n\x06signal\x18\x05 \x01(\x05H\x00R\x06signalB\x06\n\x04kind\"\x8f\x01\n\tExecStart\x12\x16\n\x06target\x18\x01 \x01(\tR\x06target\x12\x32\n\x07\x63ommand\x18\x02 \x01(\x0b\x32\x16.signet.v1.ExecCommandH\x00R\x07\x63ommand\x12\x18\n\x06unpack\x18\x03 \x01(\tH\x00R\x06unpack\x12\x14\n\x04pack\x18\x04 \x01(\tH\x00R\x04packB\x06\n\x04what\"\xfa\x01\n\x0b\x45xecCommand\x12\x12\n\x04\x61rgv\x18\x01 \x03(\tR\x04\x61rgv\x12\x31\n\x03\x65nv\x18\x02 \x03(\x0b\x32\x1f.signet.v1.ExecCommand.EnvEntryR\x03\x65nv\x12\x16\n\x06\x66older\x18\x03 \x01(\tR\x06\x66older\x12\x33\n\x08terminal\x18\x04 \x01(\x0b\x32\x17.signet.v1.TerminalSizeR\x08terminal\x12\x1f\n\x0bmax_seconds\x18\x05 \x01(\x05R\nmaxSeconds\x1a\x36\n\x08\x45nvEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"<\n\x0cTerminalSize\x12\x12\n\x04rows\x18\x01 \x01(\x05R\x04rows\x12\x18\n\x07\x63olumns\x18\x02 \x01(\x05R\x07\x63olumns\"\x9c\x01\n\x13\x45xecSandboxResponse\x12\x1a\n\x07started\x18\x01 \x01(\tH\x00R\x07started\x12\x18\n\x06stdout\x18\x02 \x01(\x0cH\x00R\x06stdout\x12\x18\n\x06stderr\x18\x03 \x01(\x0cH\x00R\x06stderr\x12-\n\x06\x65xited\x18\x04 \x01(\x0b\x32\x13.signet.v1.ExecExitH\x00R\x06\x65xitedB\x06\n\x04kind\"6\n\x08\x45xecExit\x12\x12\n\x04\x63ode\x18\x01 \x01(\x05R\x04\x63ode\x12\x16\n\x06\x64\x65tail\x18\x02 \x01(\tR\x06\x64\x65tail\"E\n\x17WatchSandboxLogsRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n\x06\x66ollow\x18\x02 \x01(\x08R\x06\x66ollow\"t\n\x18WatchSandboxLogsResponse\x12.\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12\x14\n\x05\x65vent\x18\x02 \x01(\tR\x05\x65vent\x12\x12\n\x04text\x18\x03 \x01(\tR\x04text*y\n\x0cSandboxState\x12\x1d\n\x19SANDBOX_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12SANDBOX_STATE_BUSY\x10\x01\x12\x16\n\x12SANDBOX_STATE_IDLE\x10\x02\x12\x1a\n\x16SANDBOX_STATE_STOPPING\x10\x03\x32\xae\x03\n\x0eSandboxService\x12R\n\rListSandboxes\x12\x1f.signet.v1.ListSandboxesRequest\x1a .signet.v1.ListSandboxesResponse\x12I\n\nGetSandbox\x12\x1c.signet.v1.GetSandboxRequest\x1a\x1d.signet.v1.GetSandboxResponse\x12L\n\x0bStopSandbox\x12\x1d.signet.v1.StopSandboxRequest\x1a\x1e.signet.v1.StopSandboxResponse\x12P\n\x0b\x45xecSandbox\x12\x1d.signet.v1.ExecSandboxRequest\x1a\x1e.signet.v1.ExecSandboxResponse(\x01\x30\x01\x12]\n\x10WatchSandboxLogs\x12\".signet.v1.WatchSandboxLogsRequest\x1a#.signet.v1.WatchSandboxLogsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19signet/v1/sandboxes.proto\x12\tsignet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16signet/v1/events.proto\"\x9d\x05\n\x07Sandbox\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n\x05\x61gent\x18\x02 \x01(\tR\x05\x61gent\x12\x16\n\x06worker\x18\x03 \x01(\tR\x06worker\x12\x10\n\x03run\x18\x04 \x01(\tR\x03run\x12-\n\x05state\x18\x05 \x01(\x0e\x32\x17.signet.v1.SandboxStateR\x05state\x12\x16\n\x06\x64\x65tail\x18\x06 \x01(\tR\x06\x64\x65tail\x12\x12\n\x04tier\x18\x07 \x01(\tR\x04tier\x12\x16\n\x06policy\x18\x08 \x01(\tR\x06policy\x12%\n\x0epolicy_version\x18\t \x01(\x05R\rpolicyVersion\x12#\n\rpolicy_digest\x18\n \x01(\tR\x0cpolicyDigest\x12%\n\x0epolicy_problem\x18\x0b \x01(\tR\rpolicyProblem\x12\x1a\n\x08outdated\x18\x0c \x01(\x08R\x08outdated\x12\x38\n\tisolation\x18\r \x01(\x0b\x32\x1a.signet.v1.IsolationReportR\tisolation\x12\x37\n\topen_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08openTime\x12)\n\x10sidecar_restarts\x18\x0f \x01(\x05R\x0fsidecarRestarts\x12!\n\x0cmemory_bytes\x18\x10 \x01(\x03R\x0bmemoryBytes\x12\x1c\n\tprocesses\x18\x11 \x01(\x05R\tprocesses\x12\'\n\x0fworkspace_bytes\x18\x12 \x01(\x03R\x0eworkspaceBytes\x12\x34\n\x16policy_problem_version\x18\x13 \x01(\x05R\x14policyProblemVersion\"h\n\x14ListSandboxesRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x14\n\x05\x61gent\x18\x03 \x01(\tR\x05\x61gent\"q\n\x15ListSandboxesResponse\x12\x30\n\tsandboxes\x18\x01 \x03(\x0b\x32\x12.signet.v1.SandboxR\tsandboxes\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\'\n\x11GetSandboxRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"B\n\x12GetSandboxResponse\x12,\n\x07sandbox\x18\x01 \x01(\x0b\x32\x12.signet.v1.SandboxR\x07sandbox\">\n\x12StopSandboxRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n\x05\x66orce\x18\x02 \x01(\x08R\x05\x66orce\"\x15\n\x13StopSandboxResponse\"\xce\x01\n\x12\x45xecSandboxRequest\x12,\n\x05start\x18\x01 \x01(\x0b\x32\x14.signet.v1.ExecStartH\x00R\x05start\x12\x16\n\x05stdin\x18\x02 \x01(\x0cH\x00R\x05stdin\x12\x1d\n\tstdin_end\x18\x03 \x01(\x08H\x00R\x08stdinEnd\x12\x31\n\x06resize\x18\x04 \x01(\x0b\x32\x17.signet.v1.TerminalSizeH\x00R\x06resize\x12\x18\n\x06signal\x18\x05 \x01(\x05H\x00R\x06signalB\x06\n\x04kind\"\x8f\x01\n\tExecStart\x12\x16\n\x06target\x18\x01 \x01(\tR\x06target\x12\x32\n\x07\x63ommand\x18\x02 \x01(\x0b\x32\x16.signet.v1.ExecCommandH\x00R\x07\x63ommand\x12\x18\n\x06unpack\x18\x03 \x01(\tH\x00R\x06unpack\x12\x14\n\x04pack\x18\x04 \x01(\tH\x00R\x04packB\x06\n\x04what\"\xfa\x01\n\x0b\x45xecCommand\x12\x12\n\x04\x61rgv\x18\x01 \x03(\tR\x04\x61rgv\x12\x31\n\x03\x65nv\x18\x02 \x03(\x0b\x32\x1f.signet.v1.ExecCommand.EnvEntryR\x03\x65nv\x12\x16\n\x06\x66older\x18\x03 \x01(\tR\x06\x66older\x12\x33\n\x08terminal\x18\x04 \x01(\x0b\x32\x17.signet.v1.TerminalSizeR\x08terminal\x12\x1f\n\x0bmax_seconds\x18\x05 \x01(\x05R\nmaxSeconds\x1a\x36\n\x08\x45nvEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"<\n\x0cTerminalSize\x12\x12\n\x04rows\x18\x01 \x01(\x05R\x04rows\x12\x18\n\x07\x63olumns\x18\x02 \x01(\x05R\x07\x63olumns\"\x9c\x01\n\x13\x45xecSandboxResponse\x12\x1a\n\x07started\x18\x01 \x01(\tH\x00R\x07started\x12\x18\n\x06stdout\x18\x02 \x01(\x0cH\x00R\x06stdout\x12\x18\n\x06stderr\x18\x03 \x01(\x0cH\x00R\x06stderr\x12-\n\x06\x65xited\x18\x04 \x01(\x0b\x32\x13.signet.v1.ExecExitH\x00R\x06\x65xitedB\x06\n\x04kind\"6\n\x08\x45xecExit\x12\x12\n\x04\x63ode\x18\x01 \x01(\x05R\x04\x63ode\x12\x16\n\x06\x64\x65tail\x18\x02 \x01(\tR\x06\x64\x65tail\"E\n\x17WatchSandboxLogsRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n\x06\x66ollow\x18\x02 \x01(\x08R\x06\x66ollow\"t\n\x18WatchSandboxLogsResponse\x12.\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12\x14\n\x05\x65vent\x18\x02 \x01(\tR\x05\x65vent\x12\x12\n\x04text\x18\x03 \x01(\tR\x04text*y\n\x0cSandboxState\x12\x1d\n\x19SANDBOX_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12SANDBOX_STATE_BUSY\x10\x01\x12\x16\n\x12SANDBOX_STATE_IDLE\x10\x02\x12\x1a\n\x16SANDBOX_STATE_STOPPING\x10\x03\x32\xae\x03\n\x0eSandboxService\x12R\n\rListSandboxes\x12\x1f.signet.v1.ListSandboxesRequest\x1a .signet.v1.ListSandboxesResponse\x12I\n\nGetSandbox\x12\x1c.signet.v1.GetSandboxRequest\x1a\x1d.signet.v1.GetSandboxResponse\x12L\n\x0bStopSandbox\x12\x1d.signet.v1.StopSandboxRequest\x1a\x1e.signet.v1.StopSandboxResponse\x12P\n\x0b\x45xecSandbox\x12\x1d.signet.v1.ExecSandboxRequest\x1a\x1e.signet.v1.ExecSandboxResponse(\x01\x30\x01\x12]\n\x10WatchSandboxLogs\x12\".signet.v1.WatchSandboxLogsRequest\x1a#.signet.v1.WatchSandboxLogsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,40 +35,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_EXECCOMMAND_ENVENTRY']._loaded_options = None
   _globals['_EXECCOMMAND_ENVENTRY']._serialized_options = b'8\001'
-  _globals['_SANDBOXSTATE']._serialized_start=2206
-  _globals['_SANDBOXSTATE']._serialized_end=2327
+  _globals['_SANDBOXSTATE']._serialized_start=2260
+  _globals['_SANDBOXSTATE']._serialized_end=2381
   _globals['_SANDBOX']._serialized_start=98
-  _globals['_SANDBOX']._serialized_end=713
-  _globals['_LISTSANDBOXESREQUEST']._serialized_start=715
-  _globals['_LISTSANDBOXESREQUEST']._serialized_end=819
-  _globals['_LISTSANDBOXESRESPONSE']._serialized_start=821
-  _globals['_LISTSANDBOXESRESPONSE']._serialized_end=934
-  _globals['_GETSANDBOXREQUEST']._serialized_start=936
-  _globals['_GETSANDBOXREQUEST']._serialized_end=975
-  _globals['_GETSANDBOXRESPONSE']._serialized_start=977
-  _globals['_GETSANDBOXRESPONSE']._serialized_end=1043
-  _globals['_STOPSANDBOXREQUEST']._serialized_start=1045
-  _globals['_STOPSANDBOXREQUEST']._serialized_end=1107
-  _globals['_STOPSANDBOXRESPONSE']._serialized_start=1109
-  _globals['_STOPSANDBOXRESPONSE']._serialized_end=1130
-  _globals['_EXECSANDBOXREQUEST']._serialized_start=1133
-  _globals['_EXECSANDBOXREQUEST']._serialized_end=1339
-  _globals['_EXECSTART']._serialized_start=1342
-  _globals['_EXECSTART']._serialized_end=1485
-  _globals['_EXECCOMMAND']._serialized_start=1488
-  _globals['_EXECCOMMAND']._serialized_end=1738
-  _globals['_EXECCOMMAND_ENVENTRY']._serialized_start=1684
-  _globals['_EXECCOMMAND_ENVENTRY']._serialized_end=1738
-  _globals['_TERMINALSIZE']._serialized_start=1740
-  _globals['_TERMINALSIZE']._serialized_end=1800
-  _globals['_EXECSANDBOXRESPONSE']._serialized_start=1803
-  _globals['_EXECSANDBOXRESPONSE']._serialized_end=1959
-  _globals['_EXECEXIT']._serialized_start=1961
-  _globals['_EXECEXIT']._serialized_end=2015
-  _globals['_WATCHSANDBOXLOGSREQUEST']._serialized_start=2017
-  _globals['_WATCHSANDBOXLOGSREQUEST']._serialized_end=2086
-  _globals['_WATCHSANDBOXLOGSRESPONSE']._serialized_start=2088
-  _globals['_WATCHSANDBOXLOGSRESPONSE']._serialized_end=2204
-  _globals['_SANDBOXSERVICE']._serialized_start=2330
-  _globals['_SANDBOXSERVICE']._serialized_end=2760
+  _globals['_SANDBOX']._serialized_end=767
+  _globals['_LISTSANDBOXESREQUEST']._serialized_start=769
+  _globals['_LISTSANDBOXESREQUEST']._serialized_end=873
+  _globals['_LISTSANDBOXESRESPONSE']._serialized_start=875
+  _globals['_LISTSANDBOXESRESPONSE']._serialized_end=988
+  _globals['_GETSANDBOXREQUEST']._serialized_start=990
+  _globals['_GETSANDBOXREQUEST']._serialized_end=1029
+  _globals['_GETSANDBOXRESPONSE']._serialized_start=1031
+  _globals['_GETSANDBOXRESPONSE']._serialized_end=1097
+  _globals['_STOPSANDBOXREQUEST']._serialized_start=1099
+  _globals['_STOPSANDBOXREQUEST']._serialized_end=1161
+  _globals['_STOPSANDBOXRESPONSE']._serialized_start=1163
+  _globals['_STOPSANDBOXRESPONSE']._serialized_end=1184
+  _globals['_EXECSANDBOXREQUEST']._serialized_start=1187
+  _globals['_EXECSANDBOXREQUEST']._serialized_end=1393
+  _globals['_EXECSTART']._serialized_start=1396
+  _globals['_EXECSTART']._serialized_end=1539
+  _globals['_EXECCOMMAND']._serialized_start=1542
+  _globals['_EXECCOMMAND']._serialized_end=1792
+  _globals['_EXECCOMMAND_ENVENTRY']._serialized_start=1738
+  _globals['_EXECCOMMAND_ENVENTRY']._serialized_end=1792
+  _globals['_TERMINALSIZE']._serialized_start=1794
+  _globals['_TERMINALSIZE']._serialized_end=1854
+  _globals['_EXECSANDBOXRESPONSE']._serialized_start=1857
+  _globals['_EXECSANDBOXRESPONSE']._serialized_end=2013
+  _globals['_EXECEXIT']._serialized_start=2015
+  _globals['_EXECEXIT']._serialized_end=2069
+  _globals['_WATCHSANDBOXLOGSREQUEST']._serialized_start=2071
+  _globals['_WATCHSANDBOXLOGSREQUEST']._serialized_end=2140
+  _globals['_WATCHSANDBOXLOGSRESPONSE']._serialized_start=2142
+  _globals['_WATCHSANDBOXLOGSRESPONSE']._serialized_end=2258
+  _globals['_SANDBOXSERVICE']._serialized_start=2384
+  _globals['_SANDBOXSERVICE']._serialized_end=2814
 # @@protoc_insertion_point(module_scope)

@@ -23,7 +23,7 @@ SANDBOX_STATE_IDLE: SandboxState
 SANDBOX_STATE_STOPPING: SandboxState
 
 class Sandbox(_message.Message):
-    __slots__ = ("name", "agent", "worker", "run", "state", "detail", "tier", "policy", "policy_version", "policy_digest", "policy_problem", "outdated", "isolation", "open_time", "sidecar_restarts", "memory_bytes", "processes", "workspace_bytes")
+    __slots__ = ("name", "agent", "worker", "run", "state", "detail", "tier", "policy", "policy_version", "policy_digest", "policy_problem", "outdated", "isolation", "open_time", "sidecar_restarts", "memory_bytes", "processes", "workspace_bytes", "policy_problem_version")
     NAME_FIELD_NUMBER: _ClassVar[int]
     AGENT_FIELD_NUMBER: _ClassVar[int]
     WORKER_FIELD_NUMBER: _ClassVar[int]
@@ -42,6 +42,7 @@ class Sandbox(_message.Message):
     MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
     PROCESSES_FIELD_NUMBER: _ClassVar[int]
     WORKSPACE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    POLICY_PROBLEM_VERSION_FIELD_NUMBER: _ClassVar[int]
     name: str
     agent: str
     worker: str
@@ -60,7 +61,8 @@ class Sandbox(_message.Message):
     memory_bytes: int
     processes: int
     workspace_bytes: int
-    def __init__(self, name: _Optional[str] = ..., agent: _Optional[str] = ..., worker: _Optional[str] = ..., run: _Optional[str] = ..., state: _Optional[_Union[SandboxState, str]] = ..., detail: _Optional[str] = ..., tier: _Optional[str] = ..., policy: _Optional[str] = ..., policy_version: _Optional[int] = ..., policy_digest: _Optional[str] = ..., policy_problem: _Optional[str] = ..., outdated: _Optional[bool] = ..., isolation: _Optional[_Union[_events_pb2.IsolationReport, _Mapping]] = ..., open_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sidecar_restarts: _Optional[int] = ..., memory_bytes: _Optional[int] = ..., processes: _Optional[int] = ..., workspace_bytes: _Optional[int] = ...) -> None: ...
+    policy_problem_version: int
+    def __init__(self, name: _Optional[str] = ..., agent: _Optional[str] = ..., worker: _Optional[str] = ..., run: _Optional[str] = ..., state: _Optional[_Union[SandboxState, str]] = ..., detail: _Optional[str] = ..., tier: _Optional[str] = ..., policy: _Optional[str] = ..., policy_version: _Optional[int] = ..., policy_digest: _Optional[str] = ..., policy_problem: _Optional[str] = ..., outdated: _Optional[bool] = ..., isolation: _Optional[_Union[_events_pb2.IsolationReport, _Mapping]] = ..., open_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sidecar_restarts: _Optional[int] = ..., memory_bytes: _Optional[int] = ..., processes: _Optional[int] = ..., workspace_bytes: _Optional[int] = ..., policy_problem_version: _Optional[int] = ...) -> None: ...
 
 class ListSandboxesRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "agent")

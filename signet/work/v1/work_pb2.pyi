@@ -215,16 +215,18 @@ class FinishRunResponse(_message.Message):
     def __init__(self, run: _Optional[_Union[_runs_pb2.Run, _Mapping]] = ...) -> None: ...
 
 class AttachOrder(_message.Message):
-    __slots__ = ("id", "target", "policy", "logs")
+    __slots__ = ("id", "target", "policy", "logs", "follow")
     ID_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
     LOGS_FIELD_NUMBER: _ClassVar[int]
+    FOLLOW_FIELD_NUMBER: _ClassVar[int]
     id: str
     target: str
     policy: PolicyOrder
     logs: bool
-    def __init__(self, id: _Optional[str] = ..., target: _Optional[str] = ..., policy: _Optional[_Union[PolicyOrder, _Mapping]] = ..., logs: _Optional[bool] = ...) -> None: ...
+    follow: bool
+    def __init__(self, id: _Optional[str] = ..., target: _Optional[str] = ..., policy: _Optional[_Union[PolicyOrder, _Mapping]] = ..., logs: _Optional[bool] = ..., follow: _Optional[bool] = ...) -> None: ...
 
 class StopOrder(_message.Message):
     __slots__ = ("sandbox", "force")
