@@ -20,6 +20,7 @@ from workers.directives import Directives
 from workers.execute import Execution, Means
 from workers.lease import Keeper
 from workers.options import Options
+from workers.policies import permissions
 from workers.pool import Pool
 from workers.runtime import RUNTIMES
 from workers.sandbox.errors import SandboxUnavailable
@@ -112,7 +113,7 @@ async def _launcher(preload: Sequence[str]) -> Launcher:
 async def _probed(builder: Builder, log: Log) -> events_pb2.IsolationReport:
     """See what a sandbox here holds; where none opens, runs will fail and say so, and the fleet sees why."""
     try:
-        cell = await builder.open(PROBE)
+        cell = await builder.open(permissions(work_pb2.PolicyOrder(), PROBE))
     except SandboxUnavailable as error:
         log.error("sandbox_unavailable", layer=error.layer, reason=error.reason, hint=error.hint)  # noqa: TRY400 - our log, and no trace
         return missing(error)

@@ -1,12 +1,13 @@
 """What a worker asks of control: each call with its deadline, each error as one of ours."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 import grpc
 
 from signet.kit.errors import FailedPrecondition, SignetError, from_rpc
 from signet.kit.names import uuid7
+from signet.v1 import approvals_pb2, sandboxes_pb2
 from signet.work.v1 import work_pb2, work_pb2_grpc
 
 CHUNK_BYTES = 256 * 1024
@@ -75,6 +76,23 @@ class Control:
     async def finish(self, request: work_pb2.FinishRunRequest, seconds: float) -> None:
         """End a run."""
         await _asked(self._stub.FinishRun(request, timeout=seconds))
+
+    async def report_sandboxes(self, sandboxes: Iterable[sandboxes_pb2.Sandbox]) -> Sequence[work_pb2.PolicyOrder]:
+        """Tell every sandbox that is open; gives the policies that any of them lack."""
+        request = work_pb2.ReportSandboxesRequest(worker=self.worker, incarnation=self.incarnation, sandboxes=sandboxes)
+        return (await _asked(self._stub.ReportSandboxes(request, timeout=CALL_SECONDS))).policies
+
+    async def ask_approval(self, request: work_pb2.AskApprovalRequest) -> approvals_pb2.Approval:
+        """Put a question to a person; the approval may be final already. The same question waits once."""
+        return (await _asked(self._stub.AskApproval(request, timeout=CALL_SECONDS))).approval
+
+    async def attach(self, messages: AsyncIterator[work_pb2.AttachRequest]) -> AsyncIterator[work_pb2.AttachResponse]:
+        """Serve a caller's stream: send `messages`, give what the caller sends, until either end is through."""
+        try:
+            async for answer in self._stub.Attach(messages):
+                yield answer
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error) from error
 
 
 async def _asked(call: Awaitable[Answer]) -> Answer:

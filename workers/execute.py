@@ -16,6 +16,7 @@ from workers.dispatch import OUTSTANDING, Dispatcher, TooManyCalls
 from workers.exchanges import Exchanges
 from workers.frames import LINE_BYTES, BadFrame, LineTooLong
 from workers.lease import Held
+from workers.policies import permissions
 from workers.pool import Pool
 from workers.runtime import Runtime, RuntimeMissing
 from workers.sandbox.errors import SandboxUnavailable
@@ -194,7 +195,9 @@ class Execution:
             raise RuntimeMissing(
                 f"this worker has no runtime {assignment.runtime!r}; it has {', '.join(means.runtimes)}"
             )
-        cell = self._cell = await means.pool.take(assignment.run.agent.removeprefix("agents/"))
+        run = assignment.run
+        orders = permissions(assignment.policy, run.agent.removeprefix("agents/"))
+        cell = self._cell = await means.pool.take(orders, run.name, run.session)
         self._opened(cell)
         arming = asyncio.create_task(self._arm(cell))
         try:

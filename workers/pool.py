@@ -1,62 +1,160 @@
-"""Warm cells: a run has one to itself, the next run of the same agent finds it open."""
+"""Warm cells: a run has one to itself, the next run of the same agent finds it open; people visit them."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 
 from workers.cell import Builder, Cell
 from workers.clock import now
+from workers.policies import Permissions
+from workers.sandbox.errors import SandboxUnavailable
 
 LOOK_SECONDS = 5.0
 
 
 class Pool:
-    """Cells that are open. At most `most_warm` idle ones are kept, each for at most `idle_seconds`."""
+    """Cells that are open. At most `most_warm` idle ones are kept, each for at most `idle_seconds`.
+
+    `changed` is set whenever a cell was opened, closed, entered, left or given other permissions; whoever waits for it
+    clears it.
+    """
 
     def __init__(self, builder: Builder, *, most_warm: int, idle_seconds: float) -> None:
         self._builder = builder
         self._most_warm = most_warm
         self._idle_seconds = idle_seconds
-        self._idle: list[Cell] = []  # the one used longest ago first
-        self._busy: set[Cell] = set()
+        self._cells: list[Cell] = []  # the one used longest ago first
+        self.changed = asyncio.Event()
 
     @property
     def size(self) -> int:
         """How many sandboxes are open."""
-        return len(self._idle) + len(self._busy)
+        return len(self._cells)
 
-    async def take(self, agent: str) -> Cell:
-        """Give the agent's warm cell, or open another over the same workspace. Raises SandboxUnavailable."""
-        while cell := next((cell for cell in reversed(self._idle) if cell.agent == agent), None):
-            self._idle.remove(cell)
-            if cell.alive:
-                break
-            await cell.aclose()
-        else:
-            cell = await self._builder.open(agent)
-        self._busy.add(cell)
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Every cell, the one used longest ago first."""
+        return tuple(self._cells)
+
+    def named(self, name: str) -> Cell | None:
+        """Find the cell whose sandbox has this id on this worker."""
+        return next((cell for cell in self._cells if cell.sandbox.name == name), None)
+
+    async def take(self, permissions: Permissions, run: str, session: str = "") -> Cell:
+        """Give a run the agent's warm cell, or open another over the same workspace. Raises SandboxUnavailable.
+
+        Idle cells that need to be another sandbox under these permissions are closed.
+        """
+        cell = None
+        for old in [old for old in reversed(self._cells) if old.agent == permissions.agent and old.idle]:
+            if not old.suits(permissions):
+                await self._close(old)
+            elif cell is None and old.idle:
+                cell = old
+                cell.enter(run, session)
+        if cell is None:
+            cell = await self._open(permissions)
+            cell.enter(run, session)
+        elif cell.permissions.digest != permissions.digest:
+            await cell.load(permissions)
+        self.changed.set()
         return cell
 
     async def give(self, cell: Cell, *, keep: bool) -> None:
-        """Take a cell back: cleaned already and kept warm, or closed."""
-        self._busy.discard(cell)
-        if keep and cell.alive:
-            self._idle.append(cell)
-            cell = self._idle.pop(0) if len(self._idle) > self._most_warm else cell
-            if cell in self._idle:
-                return
-        await cell.aclose()
+        """Take a cell back from a run: cleaned already and kept warm, or closed."""
+        if cell not in self._cells:
+            return
+        cell.leave()
+        if not keep or not cell.alive:
+            await self._close(cell)
+            return
+        self._cells.remove(cell)
+        self._cells.append(cell)
+        self.changed.set()
+        idle = [cell for cell in self._cells if cell.idle and cell.alive]
+        if len(idle) > self._most_warm:
+            await self._close(idle[0])
+
+    @contextlib.asynccontextmanager
+    async def visit(self, permissions: Permissions, name: str = "") -> AsyncIterator[Cell]:
+        """Be in a cell beside whatever is in it: the named one, else the agent's newest, else a new one.
+
+        What a visitor runs ends at the latest with the run that is in the cell. Raises SandboxUnavailable, and
+        LookupError where no cell has the name.
+        """
+        cell = await self._entered(permissions, name)
+        self.changed.set()
+        try:
+            yield cell
+        finally:
+            await self._left(cell)
+
+    async def stop(self, name: str, *, force: bool) -> bool:
+        """Close a cell, one with a run or a visitor in it only by force; whether it is gone."""
+        cell = self.named(name)
+        if cell is None:
+            return True
+        if not cell.idle and not force:
+            return False
+        await self._close(cell)
+        return True
 
     async def run(self) -> None:
         """Close what was idle for too long, until cancelled."""
         while True:
             await asyncio.sleep(min(LOOK_SECONDS, self._idle_seconds))
             limit = now() - self._idle_seconds
-            for cell in [cell for cell in self._idle if cell.idle_since < limit or not cell.alive]:
-                self._idle.remove(cell)
-                await cell.aclose()
+            for cell in [cell for cell in self._cells if cell.idle and (cell.idle_since < limit or not cell.alive)]:
+                if cell.idle:
+                    await self._close(cell)
 
     async def aclose(self) -> None:
         """Close everything."""
-        cells = [*self._idle, *self._busy]
-        self._idle.clear()
-        self._busy.clear()
-        await asyncio.gather(*(cell.aclose() for cell in cells))
+        await asyncio.gather(*(self._close(cell) for cell in self.cells))
+
+    def _newest(self, agent: str) -> Cell | None:
+        return next((cell for cell in reversed(self._cells) if cell.agent == agent and cell.alive), None)
+
+    async def _open(self, permissions: Permissions) -> Cell:
+        cell = await self._builder.open(permissions)
+        self._cells.append(cell)
+        return cell
+
+    async def _entered(self, permissions: Permissions, name: str) -> Cell:
+        """Find or open a cell that lives, and count the visitor in."""
+        while cell := self.named(name) if name else self._newest(permissions.agent):
+            async with cell.door:
+                if cell.alive:
+                    cell.visitors += 1
+                    return cell
+            if name:
+                break
+        if name:
+            raise LookupError(name)
+        cell = await self._open(permissions)
+        cell.visitors += 1
+        return cell
+
+    async def _left(self, cell: Cell) -> None:
+        """Count a visitor out; behind the last one it is cleaned up, unless a run is in it."""
+        try:
+            async with cell.door:
+                if cell.visitors == 1 and not cell.run and cell.alive:
+                    await cell.clean()
+        except SandboxUnavailable:
+            cell.stopping = True
+        finally:
+            cell.visitors -= 1
+            cell.idle_since = now()
+            self.changed.set()
+        if not cell.alive:
+            await self._close(cell)
+
+    async def _close(self, cell: Cell) -> None:
+        if cell in self._cells:
+            cell.stopping = True
+            self.changed.set()
+            await cell.aclose()
+            with contextlib.suppress(ValueError):  # somebody closed it meanwhile
+                self._cells.remove(cell)
+            self.changed.set()

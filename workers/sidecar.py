@@ -43,6 +43,8 @@ class Sidecar:
         self._mending: asyncio.Task[None] | None = None
         self._pausing: asyncio.Task[None] | None = None
         self._telling = asyncio.Lock()
+        self.restarts = 0
+        """How often it was started anew after it had died."""
 
     async def start(self) -> None:
         """Fork it. Raises SandboxUnavailable."""
@@ -62,7 +64,7 @@ class Sidecar:
     async def arm(self, *, run: str, token: str, door: str, patience_seconds: float, exchanges: Exchanges) -> None:
         """Let the sandbox ask in a run's name. Raises SidecarLost, SandboxUnavailable."""
         if self._control is None:  # it died while nobody needed it
-            await self.start()
+            await self._restart()
         self._exchanges = exchanges
         self._order = {"run": run, "token": token, "door": door, "patience_seconds": patience_seconds}
         await self._tell("arm", {**self._order, "index": exchanges.index})
@@ -162,13 +164,17 @@ class Sidecar:
         backoff = Backoff(first=0.02, most=2.0)
         while self._order is not None and self._exchanges is not None:
             try:
-                await self.start()
+                await self._restart()
                 await self._tell("arm", {**self._order, "index": self._exchanges.index})
             except (SidecarLost, SandboxUnavailable):
                 self._drop()
                 await asyncio.sleep(backoff.next())
             else:
                 return
+
+    async def _restart(self) -> None:
+        await self.start()
+        self.restarts += 1
 
     def _lost_exchanges(self) -> None:
         if self._exchanges:
