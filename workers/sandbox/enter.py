@@ -72,7 +72,8 @@ def _isolate(spec: Spec, control: socket.socket, host: Host) -> None:
     with _layer("seccomp"):
         _filter()
     with _layer("workspace"):
-        _recover_workspace()
+        if spec.workspace_mode == "read-write":
+            _recover_workspace()
     with _layer("probe"):
         report = probe(spec, Outside(host, version, _WITNESS))
         witness.close()
@@ -143,7 +144,7 @@ def _recover_workspace() -> None:
 
 def _environment(spec: Spec) -> dict[str, str]:
     path = ["/usr/local/bin", "/usr/bin", "/bin", *(f"{folder}/bin" for folder in runtime_folders())]
-    base = {"PATH": ":".join(path), "HOME": WORKSPACE, "USER": "agent", "LANG": "C.UTF-8", "TMPDIR": "/tmp"}  # noqa: S108
+    base = {"PATH": ":".join(path), "HOME": spec.home, "USER": "agent", "LANG": "C.UTF-8", "TMPDIR": "/tmp"}  # noqa: S108
     return {**base, **spec.env}
 
 

@@ -30,7 +30,6 @@ NET_ABI: Final = 4
 _RIGHTS_BY_ABI: Final = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 _SCOPE_ABSTRACT_AND_SIGNAL: Final = 3
 _OF_FILES: Final = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
-_READ: Final = EXECUTE | READ_FILE | READ_DIR
 _VERSION: Final = 1
 _PATH_BENEATH: Final = 1
 _NET_PORT: Final = 2
@@ -57,10 +56,19 @@ def restrict(spec: Spec, runtime: Sequence[Path]) -> int:
     known = file_rights(version)
     ruleset = _create(version, known)
     everything = known & ~(MAKE_CHAR | MAKE_BLOCK)
-    readable = [Path("/", name) for name in ("usr", "bin", "sbin", "lib", "lib32", "lib64", "etc", "proc")]
+    inert = READ_FILE | READ_DIR
+    system = [Path("/", name) for name in ("usr", "bin", "sbin", "lib", "lib32", "lib64")]
     _allow(ruleset, [Path("/")], READ_DIR)
-    _allow(ruleset, [*readable, *runtime, *spec.read_only], _READ)
-    _allow(ruleset, [Path(WORKSPACE), Path("/tmp")], everything)  # noqa: S108 - the sandbox's own
+    _allow(ruleset, [*system, *runtime, *spec.read_only], inert | EXECUTE)
+    # What can be written cannot be executed in a strict sandbox, here again besides in the mounts.
+    executable = 0 if spec.strict else EXECUTE
+    _allow(ruleset, [Path("/etc"), Path("/proc")], inert | executable)
+    writable = [Path("/tmp"), *spec.read_write]  # noqa: S108 - the sandbox's own
+    if spec.workspace_mode == "read-write":
+        writable.append(Path(WORKSPACE))
+    elif spec.workspace_mode == "read-only":
+        _allow(ruleset, [Path(WORKSPACE)], inert | executable)
+    _allow(ruleset, writable, everything & ~EXECUTE | executable)
     _allow(ruleset, [Path("/dev")], known & (READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE | IOCTL_DEV))
     # Shared memory is plain files. That no pipe can be made there is also how the probe sees this layer from inside.
     _allow(ruleset, [Path("/dev/shm")], everything & ~(EXECUTE | MAKE_SOCK | MAKE_FIFO | MAKE_SYM))  # noqa: S108

@@ -239,6 +239,8 @@ def _prepare(spec: Spec) -> None:
     if owner is not None and not namespaces.is_mapped(owner):
         hint = "Give this container a range of uids (subuid), or run the worker as an ordinary user."
         raise SandboxUnavailable(f"host uid {owner} is not one of this container's.", layer="user", hint=hint)
+    if spec.workspace_mode == "off":
+        return
     try:
         spec.workspace.parent.mkdir(parents=True, exist_ok=True)
         if not spec.workspace.exists():

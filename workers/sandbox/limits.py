@@ -17,7 +17,7 @@ def table(limits: Limits) -> dict[int, int]:
         resource.RLIMIT_NPROC: limits.processes,
         resource.RLIMIT_NOFILE: limits.open_files,
         resource.RLIMIT_AS: limits.address_space_bytes,
-        resource.RLIMIT_FSIZE: limits.file_bytes,
+        resource.RLIMIT_FSIZE: min(limits.file_bytes, limits.disk_bytes or limits.file_bytes),
         resource.RLIMIT_MEMLOCK: _LOCKED_BYTES,
         resource.RLIMIT_MSGQUEUE: _QUEUE_BYTES,
         resource.RLIMIT_NICE: 0,

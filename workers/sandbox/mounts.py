@@ -72,17 +72,17 @@ def build(spec: Spec, runtime: Sequence[Path]) -> None:
     os.chdir(NEWROOT)
     for folder in _FOLDERS:
         Path(folder).mkdir(exist_ok=True)
-    _fresh(spec)
-    for tree in trees:
-        _attach(tree)
     for name, text in _FILES.items():
         Path(name).write_text(text)
+    _fresh(spec)
     for name, target in {**_LINKS, **host_view()[2]}.items():
         Path(name).symlink_to(target)
+    for tree in trees:
+        _attach(tree)
     linux.call("pivot_root", b".", b".")
     linux.call("umount2", b".", _DETACH)
     os.chdir("/")
-    _set_attributes(_AT_FDCWD, b"/", 0, RDONLY | NOSUID | NODEV)
+    _set_attributes(_AT_FDCWD, b"/", 0, RDONLY | NOSUID | NODEV | NOEXEC)
 
 
 @cache
@@ -100,10 +100,18 @@ def host_view() -> tuple[tuple[Path, ...], tuple[Path, ...], dict[str, str]]:
 
 
 def _open_trees(spec: Spec, runtime: Sequence[Path]) -> list[_Tree]:
-    system, devices, _ = host_view()
-    trees = [_open_tree(path, str(path)[1:], RDONLY | NOSUID | NODEV) for path in (*system, *runtime, *spec.read_only)]
+    system, devices, links = host_view()
+    there = (*system, *(Path("/", name) for name in links))
+    more = [path for path in spec.read_only if not any(path.is_relative_to(shown) for shown in there)]
+    trees = [_open_tree(path, str(path)[1:], RDONLY | NOSUID | NODEV) for path in (*system, *runtime, *more)]
     trees += [_open_tree(path, str(path)[1:], NOSUID | NOEXEC) for path in devices]
-    return [*trees, _open_tree(spec.workspace, WORKSPACE[1:], NOSUID | NODEV)]
+    trees += [_open_tree(source, name[1:], RDONLY | NOSUID | NODEV | NOEXEC) for name, source in spec.files.items()]
+    writable = NOSUID | NODEV | (NOEXEC if spec.strict else 0)
+    trees += [_open_tree(path, str(path)[1:], writable) for path in spec.read_write]
+    if spec.workspace_mode != "off":
+        attributes = writable | (RDONLY if spec.workspace_mode == "read-only" else 0)
+        trees.append(_open_tree(spec.workspace, WORKSPACE[1:], attributes))
+    return trees
 
 
 def _open_tree(source: Path, target: str, attributes: int) -> _Tree:
@@ -130,7 +138,8 @@ def _attach(tree: _Tree) -> None:
 def _fresh(spec: Spec) -> None:
     """Mount what belongs to this sandbox alone."""
     _mount("proc", "proc", "proc", NOSUID | NODEV | NOEXEC)
-    _mount("tmpfs", "tmp", "tmpfs", NOSUID | NODEV, _bounded(spec.limits.tmp_bytes))
+    exec_or_not = NOEXEC if spec.strict else 0
+    _mount("tmpfs", "tmp", "tmpfs", NOSUID | NODEV | exec_or_not, _bounded(spec.limits.tmp_bytes))
     _mount("tmpfs", "dev/shm", "tmpfs", NOSUID | NODEV | NOEXEC, _bounded(spec.limits.shm_bytes))
     _mount("devpts", "dev/pts", "devpts", NOSUID | NOEXEC, "newinstance,ptmxmode=0666,mode=620")
 

@@ -20,7 +20,7 @@ _OUTSIDE: Final = (
     (socket.AF_INET, "192.0.2.1"),
     (socket.AF_INET6, "2001:db8::1"),
 )  # addresses of documentation, nobody's
-_OWN_MOUNTS: Final = (WORKSPACE, "/tmp", "/dev/", "/proc")  # noqa: S108 - the sandbox's own
+_OWN_MOUNTS: Final = ("/tmp", "/dev/", "/proc")  # noqa: S108 - the sandbox's own
 _KEEPS_OUT: Final = {errno.EROFS, errno.EACCES, errno.EPERM}
 _DISCARD: Final = 9
 
@@ -45,8 +45,8 @@ def probe(spec: Spec, outside: Outside) -> Report:
         (
             _user(spec, outside),
             _namespaces(outside),
-            _filesystem(),
-            _workspace(),
+            _filesystem(spec),
+            _workspace(spec),
             _network(),
             _flag(
                 "capabilities",
@@ -83,10 +83,11 @@ def _namespaces(outside: Outside) -> Layer:
     )
 
 
-def _filesystem() -> Layer:
+def _filesystem(spec: Spec) -> Layer:
     mounts = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     writable = [fields[4] for fields in mounts if "rw" in fields[5].split(",")]
-    strange = [target for target in writable if not target.startswith(_OWN_MOUNTS)]
+    expected = (*_OWN_MOUNTS, *([WORKSPACE] if spec.workspace_mode == "read-write" else []), *map(str, spec.read_write))
+    strange = [target for target in writable if not target.startswith(expected)]
     places = ("/", "/usr", "/etc", "/dev")
     made = [folder for folder in places if not _refused(partial(_create, folder), _KEEPS_OUT)]
     if strange or made:
@@ -94,16 +95,19 @@ def _filesystem() -> Layer:
     return Layer("filesystem", "enforced", f"the system is read-only, {len(writable)} mounts of its own are writable")
 
 
-def _workspace() -> Layer:
-    try:
-        os.close(os.open(WORKSPACE, os.O_TMPFILE | os.O_RDWR, 0o600))
-    except OSError as error:
-        if error.errno == errno.EOPNOTSUPP and os.access(WORKSPACE, os.W_OK):
-            return Layer("workspace", "enforced", "writable")
-        return Layer(
-            "workspace", "absent", f"{WORKSPACE} is not writable: {error.strerror}", "Give the folder to the host uid."
-        )
-    return Layer("workspace", "enforced", "writable")
+def _workspace(spec: Spec) -> Layer:
+    writable = [*([WORKSPACE] if spec.workspace_mode == "read-write" else []), *map(str, spec.read_write)]
+    for folder in writable:
+        try:
+            _write_to(folder)
+        except OSError as error:
+            reason = f"{folder} is not writable: {error.strerror}"
+            return Layer("workspace", "absent", reason, "Give the folder to the host uid.")
+    if spec.workspace_mode != "read-write" and not _refused(partial(_create, WORKSPACE), _KEEPS_OUT):
+        return Layer("workspace", "absent", f"{WORKSPACE} is writable, though it is {spec.workspace_mode}")
+    state = {"read-write": "writable", "read-only": "read-only", "off": "not shown"}[spec.workspace_mode]
+    more = f"; writable besides: {', '.join(map(str, spec.read_write))}" if spec.read_write else ""
+    return Layer("workspace", "enforced", state + more)
 
 
 def _network() -> Layer:
@@ -170,6 +174,18 @@ def _refused(attempt: Callable[[], object], expected: set[int] | None = None) ->
     except OSError as error:
         return expected is None or error.errno in expected
     return False
+
+
+def _write_to(folder: str) -> None:
+    """Open an unnamed file there, or see by its mode that one could, where the file system has none."""
+    if not Path(folder).is_dir():
+        os.close(os.open(folder, os.O_WRONLY))
+        return
+    try:
+        os.close(os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o600))
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP or not os.access(folder, os.W_OK):
+            raise
 
 
 def _create(folder: str) -> None:

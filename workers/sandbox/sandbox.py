@@ -15,7 +15,7 @@ from workers.sandbox.channel import Channel
 from workers.sandbox.errors import SandboxUnavailable
 from workers.sandbox.process import Process
 from workers.sandbox.report import Report
-from workers.sandbox.spec import WORKSPACE, Command, Entry, Spec
+from workers.sandbox.spec import Command, Entry, Spec
 
 _START_SECONDS: Final = 10.0
 _CLEAR_SECONDS: Final = 10.0
@@ -73,19 +73,19 @@ class Sandbox:
         *,
         fds: Mapping[int, int] | None = None,
         env: Mapping[str, str] | None = None,
-        cwd: str = WORKSPACE,
+        cwd: str | None = None,
     ) -> Process:
         """Start a process in a session of its own, with `env` added to the sandbox's.
 
-        It has `fds` (number inside: fd here, which stays the caller's) and no others; of 0, 1 and 2 what is not given
-        is /dev/null.
+        It starts in `cwd` (the spec's `home`). It has `fds` (number inside: fd here, which stays the caller's) and no
+        others; of 0, 1 and 2 what is not given is /dev/null.
 
         Raises FileNotFoundError, PermissionError or another OSError if the program cannot be started, ValueError if
         the request is too large (128 KiB, 32 fds, numbers 0 to 31), SandboxUnavailable if the sandbox is gone or does
         not answer.
         """
         places = entry.checked(fds or {})
-        message = {"op": "start", "places": list(places), "env": dict(env or {}), "cwd": cwd}
+        message = {"op": "start", "places": list(places), "env": dict(env or {}), "cwd": cwd or self.spec.home}
         message |= {"entry": what.target} if isinstance(what, Entry) else {"argv": list(what.argv)}
         number = next(self._numbers)
         try:

@@ -5,13 +5,21 @@ import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
+
+from workers.sandbox import paths
 
 INSIDE_UID = 1000
-WORKSPACE = "/workspace"
+WORKSPACE = paths.WORKSPACE
 # The layers a host may lack: the namespaces and the dropped capabilities still stand without them.
 TOLERABLE = frozenset({"landlock", "seccomp"})
 LEAST_OPEN_FILES = 128
+LEAST_MEMORY_BYTES = 64 << 20
+LEAST_CPU = 0.01
+MOST_CPU = 4096.0
+
+Tier = Literal["standard", "strict"]
+WorkspaceMode = Literal["read-write", "read-only", "off"]
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _PORTS = range(1, 65536)
@@ -20,7 +28,12 @@ _MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one sandbox. Counts are per sandbox, the address space, file and open-file bounds are per process."""
+    """Bounds of one sandbox. Counts are per sandbox, the address space, file and open-file bounds are per process.
+
+    `memory_bytes` and `cpu` (cores, such as 1.5) bound the whole sandbox, 0 = not bounded; the report's layer `limits`
+    says by what means this host does so. `disk_bytes` bounds each file here (0 = `file_bytes` alone does); the sum is
+    for the worker to watch.
+    """
 
     processes: int = 256
     open_files: int = 1024
@@ -28,13 +41,21 @@ class Limits:
     file_bytes: int = 1024 * _MIB
     tmp_bytes: int = 128 * _MIB
     shm_bytes: int = 64 * _MIB
+    memory_bytes: int = 0
+    cpu: float = 0.0
+    disk_bytes: int = 0
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"limits.{name} is {value!r}; it has to be a whole number of 1 or more.")
+            least = 0 if name in {"memory_bytes", "disk_bytes"} else 1
+            if name != "cpu" and (not isinstance(value, int) or value < least):
+                raise ValueError(f"limits.{name} is {value!r}; it has to be a whole number of {least} or more.")
         if self.open_files < LEAST_OPEN_FILES:
             raise ValueError(f"limits.open_files is {self.open_files}; pid 1 itself needs {LEAST_OPEN_FILES}.")
+        if 0 < self.memory_bytes < LEAST_MEMORY_BYTES:
+            raise ValueError(f"limits.memory_bytes is {self.memory_bytes}; {LEAST_MEMORY_BYTES} is the least.")
+        if self.cpu != 0 and not LEAST_CPU <= self.cpu <= MOST_CPU:
+            raise ValueError(f"limits.cpu is {self.cpu}; it has to be 0 or {LEAST_CPU} to {MOST_CPU} cores.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +69,11 @@ class Spec:
     connect to. `read_only` are more folders shown read-only at the same path. `env` is added to what every process
     finds in its environment. `best_effort` names layers (landlock, seccomp) the operator agrees to go without where
     the kernel lacks them.
+
+    `tier` strict lets nothing be executed that the sandbox can write. `workspace_mode` is how /workspace is seen; off
+    leaves an empty folder, and HOME is /tmp. `read_write` are more folders at the same path, which the uid outside has
+    to be able to write. `files` are single files of the host shown read-only as /etc/signet/NAME: as they are when the
+    sandbox is opened, so write to one in place to change it.
     """
 
     name: str
@@ -59,13 +85,23 @@ class Spec:
     read_only: tuple[Path, ...] = ()
     bind_ports: tuple[int, ...] = ()
     best_effort: frozenset[str] = frozenset()
+    tier: Tier = "standard"
+    workspace_mode: WorkspaceMode = "read-write"
+    read_write: tuple[Path, ...] = ()
+    files: Mapping[str, Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"{self.name!r} is no sandbox name: 1 to 63 of a-z, 0-9 and -, no dash at the ends.")
-        for path in (self.workspace, *self.read_only):
-            if not path.is_absolute() or "\0" in str(path):
-                raise ValueError(f"{str(path)!r} has to be an absolute path.")
+        paths.check(self.workspace, self.read_only, self.read_write)
+        for inside, source in self.files.items():
+            paths.check_file(inside, source)
+        for name, value, known in (
+            ("tier", self.tier, get_args(Tier)),
+            ("workspace_mode", self.workspace_mode, get_args(WorkspaceMode)),
+        ):
+            if value not in known:
+                raise ValueError(f"{name} is {value!r}; it has to be one of {', '.join(known)}.")
         if self.host_uid is not None and self.host_uid < INSIDE_UID:
             raise ValueError(f"host_uid is {self.host_uid}; uids below {INSIDE_UID} belong to the system.")
         for name, (host, port) in self.listeners.items():
@@ -76,6 +112,16 @@ class Spec:
             raise ValueError("bind_ports has a number that is no port.")
         if strange := self.best_effort - TOLERABLE:
             raise ValueError(f"best_effort may name {sorted(TOLERABLE)} only, not {sorted(strange)}.")
+
+    @property
+    def strict(self) -> bool:
+        """Whether nothing writable may be executed."""
+        return self.tier == "strict"
+
+    @property
+    def home(self) -> str:
+        """Where processes start and HOME points: /workspace, or /tmp without one."""
+        return "/tmp" if self.workspace_mode == "off" else WORKSPACE  # noqa: S108 - the sandbox's own
 
     def to_wire(self) -> dict[str, Any]:
         """Write this spec as JSON values."""
@@ -89,6 +135,10 @@ class Spec:
             "read_only": [str(path) for path in self.read_only],
             "bind_ports": list(self.bind_ports),
             "best_effort": sorted(self.best_effort),
+            "tier": self.tier,
+            "workspace_mode": self.workspace_mode,
+            "read_write": [str(path) for path in self.read_write],
+            "files": {inside: str(source) for inside, source in self.files.items()},
         }
 
     @classmethod
@@ -104,6 +154,10 @@ class Spec:
             read_only=tuple(map(Path, message["read_only"])),
             bind_ports=tuple(message["bind_ports"]),
             best_effort=frozenset(message["best_effort"]),
+            tier=message["tier"],
+            workspace_mode=message["workspace_mode"],
+            read_write=tuple(map(Path, message["read_write"])),
+            files={inside: Path(source) for inside, source in message["files"].items()},
         )
 
 
