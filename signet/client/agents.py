@@ -36,10 +36,11 @@ class AsyncAgents:
         runtime: str = "",
         model: str = "",
         limits: pb.RunLimits | None = None,
+        policy: str = "",
     ) -> pb.Agent:
         """Store a new agent; what is left empty has its default.
 
-        Raises AlreadyExists, InvalidArgument (with the bad fields), NotFound (soul, model or toolset).
+        Raises AlreadyExists, InvalidArgument (with the bad fields), NotFound (soul, model, toolset or policy).
         """
         agent = pb.Agent(
             name=qualify("agents", name),
@@ -49,6 +50,7 @@ class AsyncAgents:
             runtime=runtime,
             model=qualify_optional("models", model),
             limits=limits,
+            policy=qualify_optional("policies", policy),
         )
         request = pb.CreateAgentRequest(agent=agent)
         return (await self._connection.call(self._stub.CreateAgent, request, repeat=False)).agent
@@ -75,6 +77,7 @@ class AsyncAgents:
         runtime: str | None = None,
         model: str | None = None,
         limits: pb.RunLimits | None = None,
+        policy: str | None = None,
         etag: str = "",
     ) -> pb.Agent:
         """Change what is given and leave the rest; `limits` is changed whole.
@@ -88,6 +91,7 @@ class AsyncAgents:
             "runtime": runtime,
             "model": None if model is None else qualify_optional("models", model),
             "limits": limits,
+            "policy": None if policy is None else qualify_optional("policies", policy),
         }
         given = {field: value for field, value in changes.items() if value is not None}
         agent = pb.Agent(name=qualify("agents", name), etag=etag, **given)  # type: ignore[arg-type] # as named above

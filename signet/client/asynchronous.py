@@ -7,11 +7,15 @@ from types import TracebackType
 from typing import Self
 
 from signet.client.agents import AsyncAgents
+from signet.client.approvals import AsyncApprovals, AsyncGrants
 from signet.client.connection import Channels, Connection
 from signet.client.fleet import Fleet
 from signet.client.models import AsyncModels
+from signet.client.policies import AsyncPolicies
 from signet.client.providers import AsyncProviders
 from signet.client.runs import AsyncRuns
+from signet.client.sandboxes import AsyncSandboxes
+from signet.client.secrets import AsyncSecrets
 from signet.client.sessions import AsyncSessions
 from signet.client.souls import AsyncSouls
 from signet.client.tokens import AsyncTokens
@@ -61,6 +65,11 @@ class AsyncSignet:
         self.workers = AsyncWorkers(connection)
         self.usage = AsyncUsage(connection)
         self.tokens = AsyncTokens(connection)
+        self.policies = AsyncPolicies(connection)
+        self.approvals = AsyncApprovals(connection)
+        self.grants = AsyncGrants(connection)
+        self.sandboxes = AsyncSandboxes(connection)
+        self.secrets = AsyncSecrets(connection)
 
     @property
     def fleet(self) -> Fleet:

@@ -10,7 +10,11 @@ from signet.kit.names import full
 MAX_INPUT_BYTES = 1 << 20
 """The longest input of a run, in bytes of UTF-8."""
 
-_COLLECTIONS = ("agents", "souls", "sessions", "runs", "models", "providers", "workers", "tokens")
+_SINGULARS = {
+    "agents": "agent", "souls": "soul", "sessions": "session", "runs": "run", "models": "model",
+    "providers": "provider", "workers": "worker", "tokens": "token", "policies": "policy", "approvals": "approval",
+    "grants": "grant", "sandboxes": "sandbox", "secrets": "secret",
+}  # fmt: skip
 
 
 def qualify(collection: str, name: str) -> str:
@@ -19,10 +23,10 @@ def qualify(collection: str, name: str) -> str:
     Raises InvalidArgument for an empty name and for one of another collection.
     """
     if not name:
-        raise invalid((collection.removesuffix("s"), f"must be a name, as in `{collection}/{{id}}`"))
+        raise invalid((_SINGULARS[collection], f"must be a name, as in `{collection}/{{id}}`"))
     first, slash, _ = name.partition("/")
-    if slash and first != collection and first in _COLLECTIONS and collection != "models":
-        raise invalid((collection.removesuffix("s"), f"must be one of `{collection}/{{id}}`, not {name!r}"))
+    if slash and first != collection and first in _SINGULARS and collection != "models":
+        raise invalid((_SINGULARS[collection], f"must be one of `{collection}/{{id}}`, not {name!r}"))
     return full(collection, utf8("name", name))
 
 

@@ -99,6 +99,10 @@ class Connection:
         finally:
             call.cancel()
 
+    def duplex(self, method: grpc.aio.StreamStreamMultiCallable[Q, R]) -> grpc.aio.StreamStreamCall[Q, R]:
+        """Open a stream in both directions; whoever reads it makes an error of it with `explain`."""
+        return method(timeout=deadlines.shorter(None), metadata=self._metadata())
+
     def patience(self) -> Patience:
         """Begin to be patient with a service."""
         return Patience(self.patience_seconds)

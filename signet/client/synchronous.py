@@ -4,12 +4,16 @@ from types import TracebackType
 from typing import Self
 
 from signet.client.agents import AsyncAgents
+from signet.client.approvals import AsyncApprovals, AsyncGrants
 from signet.client.asynchronous import AsyncSignet
 from signet.client.fleet import Fleet
 from signet.client.models import AsyncModels
+from signet.client.policies import AsyncPolicies
 from signet.client.portal import Facade, Portal, blocking, iterating, paging
 from signet.client.providers import AsyncProviders
 from signet.client.runs import AsyncRuns
+from signet.client.sandboxes import AsyncSandboxes
+from signet.client.secrets import AsyncSecrets
 from signet.client.sessions import AsyncSessions
 from signet.client.souls import AsyncSouls
 from signet.client.tokens import AsyncTokens
@@ -102,6 +106,56 @@ class Tokens(Facade[AsyncTokens]):
     exchange_sign_in_code = blocking(AsyncTokens.exchange_sign_in_code)
 
 
+class Policies(Facade[AsyncPolicies]):
+    """The policies of a fleet."""
+
+    apply = blocking(AsyncPolicies.apply)
+    get = blocking(AsyncPolicies.get)
+    list = paging(AsyncPolicies.list)
+    delete = blocking(AsyncPolicies.delete)
+    versions = paging(AsyncPolicies.versions)
+    version = blocking(AsyncPolicies.version)
+    effective = blocking(AsyncPolicies.effective)
+    undo = blocking(AsyncPolicies.undo)
+
+
+class Approvals(Facade[AsyncApprovals]):
+    """The questions of a fleet's agents."""
+
+    list = paging(AsyncApprovals.list)
+    get = blocking(AsyncApprovals.get)
+    approve = blocking(AsyncApprovals.approve)
+    deny = blocking(AsyncApprovals.deny)
+    watch = iterating(AsyncApprovals.watch)
+
+
+class Grants(Facade[AsyncGrants]):
+    """What was let through beyond the policies."""
+
+    list = paging(AsyncGrants.list)
+    revoke = blocking(AsyncGrants.revoke)
+
+
+class Sandboxes(Facade[AsyncSandboxes]):
+    """The sandboxes of a fleet; a command with streams of its own needs the asynchronous client."""
+
+    get = blocking(AsyncSandboxes.get)
+    list = paging(AsyncSandboxes.list)
+    stop = blocking(AsyncSandboxes.stop)
+    logs = iterating(AsyncSandboxes.logs)
+    run = blocking(AsyncSandboxes.run)
+    pack = iterating(AsyncSandboxes.pack)
+    unpack = blocking(AsyncSandboxes.unpack)
+
+
+class Secrets(Facade[AsyncSecrets]):
+    """The secrets of a fleet."""
+
+    put = blocking(AsyncSecrets.put)
+    list = paging(AsyncSecrets.list)
+    delete = blocking(AsyncSecrets.delete)
+
+
 class Signet(Facade[AsyncSignet]):
     """A fleet, as one caller sees it; takes what AsyncSignet takes, and its calls block.
 
@@ -138,6 +192,11 @@ class Signet(Facade[AsyncSignet]):
         self.workers = Workers(signet.workers, portal)
         self.usage = Usage(signet.usage, portal)
         self.tokens = Tokens(signet.tokens, portal)
+        self.policies = Policies(signet.policies, portal)
+        self.approvals = Approvals(signet.approvals, portal)
+        self.grants = Grants(signet.grants, portal)
+        self.sandboxes = Sandboxes(signet.sandboxes, portal)
+        self.secrets = Secrets(signet.secrets, portal)
 
     @property
     def fleet(self) -> Fleet:

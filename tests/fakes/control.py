@@ -50,6 +50,7 @@ from signet.v1 import (
     workers_pb2,
     workers_pb2_grpc,
 )
+from tests.fakes.boundary import Boundary, control_services, fenced, router_services
 
 OPERATOR = "sgt_operator"
 FINAL = (runs_pb2.RUN_STATE_SUCCEEDED, runs_pb2.RUN_STATE_FAILED, runs_pb2.RUN_STATE_CANCELLED)
@@ -118,6 +119,8 @@ class State:
     """Sequences after which a watch breaks off, one each."""
     overlap: int = 0
     """How many events before the one asked for a watch repeats, as no service should."""
+    boundary: Boundary = field(default_factory=fenced)
+    """Policies, approvals, sandboxes and secrets."""
     bell: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def note(self, request: Message) -> None:
@@ -143,7 +146,7 @@ def furnished() -> State:
     state = State()
     state.agents["agents/assistant"] = agents_pb2.Agent(
         name="agents/assistant", description="Helps with anything", soul="souls/general", runtime="builtin",
-        model="models/default", create_time=now(), update_time=now(), etag="1",
+        model="models/default", create_time=now(), update_time=now(), etag="1", policy="policies/default",
         limits=agents_pb2.RunLimits(max_rounds=24, max_seconds=900, max_output_tokens=1024),
     )  # fmt: skip
     state.souls["souls/general"] = souls_pb2.Soul(
@@ -570,6 +573,7 @@ async def serve(state: State, home: Home) -> AsyncIterator[None]:
     """Serve the fleet on the sockets of a home, with the operator's token where clients look for it."""
     home.prepare()
     (home.tokens / "operator").write_text(OPERATOR)
+    state.boundary.note = state.note
 
     async def authenticate(secret: str) -> Caller:
         if secret not in state.secrets:
@@ -588,17 +592,20 @@ async def serve(state: State, home: Home) -> AsyncIterator[None]:
             _service(runs_pb2, "Run", runs_pb2_grpc, Runs(state, tasks)),
             _service(workers_pb2, "Worker", workers_pb2_grpc, Workers(state)),
             _service(tokens_pb2, "Token", tokens_pb2_grpc, Tokens(state)),
+            *control_services(state.boundary),
         ]
         router = [
             _service(models_pb2, "Model", models_pb2_grpc, Models(state)),
             _service(providers_pb2, "Provider", providers_pb2_grpc, Providers(state)),
             _service(usage_pb2, "Usage", usage_pb2_grpc, UsageSums(state)),
+            *router_services(state.boundary),
         ]
         async with AsyncExitStack() as stack:
             for services, socket in ((control, "control.sock"), (router, "router.sock")):
                 serving_it = serving(services, unix=home.socket(socket), tcp=None, guard=guard, grace_seconds=0.1)
                 await stack.enter_async_context(serving_it)
             yield
+            state.boundary.close()
         for run in state.runs.values():
             run.cancel_requested = True
         async with state.bell:

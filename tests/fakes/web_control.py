@@ -33,7 +33,7 @@ from signet.v1 import (
     workers_pb2,
     workers_pb2_grpc,
 )
-from tests.fakes import control
+from tests.fakes import boundary, control
 from tests.fakes.control import State, text, tool
 
 LAYERS = (
@@ -259,6 +259,7 @@ async def serve(fleet: Fleet, home: Home) -> AsyncIterator[None]:
     """Serve the fleet on the sockets of a home."""
     state = fleet.state
     home.prepare()
+    state.boundary.note = state.note
 
     async def authenticate(secret: str) -> Caller:
         name = state.secrets.get(secret)
@@ -284,9 +285,12 @@ async def serve(fleet: Fleet, home: Home) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             for socket in ("control.sock", "router.sock"):
                 services = [control._service(*part[1:]) for part in parts if part[0] == socket]
+                kept = {"control.sock": boundary.control_services, "router.sock": boundary.router_services}
+                services += kept[socket](state.boundary)
                 path = home.socket(socket)
                 await stack.enter_async_context(serving(services, unix=path, tcp=None, guard=guard, grace_seconds=0.1))
             yield
+            state.boundary.close()
         for run in state.runs.values():
             run.cancel_requested = True
         async with state.bell:

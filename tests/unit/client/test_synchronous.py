@@ -43,6 +43,9 @@ def test_lists_can_be_iterated_and_paged(hosted: Hosted) -> None:
         assert signet.usage.list().page().total.calls == 7
 
 
+ASYNCHRONOUS = {("sandboxes", "open")}  # streams in both directions at once are no matter of calls that block
+
+
 def test_nothing_of_the_asynchronous_client_is_left_out() -> None:
     asynchronous, synchronous = AsyncSignet(control="127.0.0.1:1"), Signet(control="127.0.0.1:1")
     for name, namespace in vars(asynchronous).items():
@@ -51,6 +54,6 @@ def test_nothing_of_the_asynchronous_client_is_left_out() -> None:
         facade = getattr(synchronous, name)
         assert isinstance(facade, Facade)
         for verb, method in inspect.getmembers(type(namespace), inspect.isfunction):
-            if not verb.startswith("_"):
+            if not verb.startswith("_") and (name, verb) not in ASYNCHRONOUS:
                 assert getattr(type(facade), verb).__wrapped__ is method
     synchronous.close()
