@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
-from workers.sandbox import linux
+from workers.sandbox import linux, terminal
 
 PLACES: Final = range(32)  # the numbers an fd may be placed at
 # Above those, so that placing one cannot overwrite another.
@@ -42,11 +42,18 @@ def lift(fds: Sequence[int]) -> list[int]:
     return high
 
 
-def run(function: Callable[[], Any], *, places: Mapping[int, int], env: Mapping[str, str], name: str) -> NoReturn:
+def run(
+    function: Callable[[], Any],
+    *,
+    places: Mapping[int, int],
+    env: Mapping[str, str],
+    name: str,
+    on_terminal: bool = False,
+) -> NoReturn:
     """Turn this freshly forked process into one that runs `function`, and end it with what that returns.
 
-    It has a session of its own, `places` (number: high fd) besides 0, 1 and 2 and nothing else open, default signals
-    and the environment `env`. Never returns.
+    It has a session of its own (with the terminal that is placed at 0, if `on_terminal`), `places` (number: high fd)
+    besides 0, 1 and 2 and nothing else open, default signals and the environment `env`. Never returns.
     """
     code = 1
     try:
@@ -54,6 +61,8 @@ def run(function: Callable[[], Any], *, places: Mapping[int, int], env: Mapping[
         for number, fd in places.items():
             os.dup2(fd, number)
         linux.close_all_but({0, 1, 2, *places})
+        if on_terminal:
+            terminal.control(0)
         for number in SIGNALS_TO_RESET:
             signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)

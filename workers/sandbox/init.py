@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from workers.sandbox import entry, wire
+from workers.sandbox import entry, terminal, wire
+from workers.sandbox.terminal import Terminal
 
 _SPAWN_ATTEMPTS: Final = {errno.ENOENT, errno.EACCES, errno.ENOTDIR}
 
@@ -56,11 +57,18 @@ class Init:
         elif message["op"] == "clear":
             self._clear(message["id"])
 
-    def _start(self, message: dict[str, Any], fds: Sequence[int]) -> None:
+    def _start(self, message: dict[str, Any], fds: list[int]) -> None:
         places = dict(zip(message["places"], fds, strict=True))
+        master: list[int] = []
+        path = None
         try:
+            if size := message["terminal"]:
+                pair, path = terminal.make(Terminal(*size))
+                fds += entry.lift(pair)
+                master = fds[-2:-1]
+                places |= dict.fromkeys(range(3), fds[-1])
             os.chdir(message["cwd"])
-            pid = self._fork(message, places) if "entry" in message else self._spawn(message, places)
+            pid = (self._fork if "entry" in message else self._spawn)(message, places, path)
         except OSError as error:
             refusal = {"reason": error.strerror, "errno": error.errno, "file": error.filename}
             self._send({"op": "refused", "id": message["id"], **refusal})
@@ -68,24 +76,27 @@ class Init:
             self._send({"op": "refused", "id": message["id"], "reason": str(error), "errno": None})
         else:
             self._running[pid] = message["id"]
-            self._send({"op": "started", "id": message["id"], "pid": pid})
+            self._send({"op": "started", "id": message["id"], "pid": pid}, master)
         finally:
             os.chdir("/")
             for fd in fds:
                 os.close(fd)
 
-    def _fork(self, message: dict[str, Any], places: Mapping[int, int]) -> int:
+    def _fork(self, message: dict[str, Any], places: Mapping[int, int], path: str | None) -> int:
         function = entry.resolve(message["entry"])
         pid = os.fork()
         if pid == 0:
-            entry.run(function, places=places, env={**self._env, **message["env"]}, name=message["entry"])
+            env = {**self._env, **message["env"]}
+            entry.run(function, places=places, env=env, name=message["entry"], on_terminal=path is not None)
         return pid
 
-    def _spawn(self, message: dict[str, Any], places: Mapping[int, int]) -> int:
+    def _spawn(self, message: dict[str, Any], places: Mapping[int, int], path: str | None) -> int:
         """Run a program by posix_spawn: it shares memory until the exec, so no page tables of Python are copied."""
         argv: list[str] = message["argv"]
         env = {**self._env, **message["env"]}
-        actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in places.items()]
+        actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in places.items()]
+        if path:  # the first terminal that the leader of a session opens becomes its own
+            actions.insert(0, (os.POSIX_SPAWN_OPEN, 0, path, os.O_RDWR, 0))
         failure: OSError | None = None
         for program in _candidates(argv[0], env.get("PATH", "")):
             try:
@@ -132,9 +143,9 @@ class Init:
             if (identity := self._running.pop(pid, None)) is not None:
                 self._send({"op": "exited", "id": identity, "code": os.waitstatus_to_exitcode(status)})
 
-    def _send(self, message: Mapping[str, Any]) -> None:
+    def _send(self, message: Mapping[str, Any], fds: Sequence[int] = ()) -> None:
         try:
-            wire.send(self._control, message)
+            wire.send(self._control, message, fds)
         except (BrokenPipeError, ConnectionResetError):
             os._exit(0)
 

@@ -16,8 +16,10 @@ from workers.sandbox.errors import SandboxUnavailable
 from workers.sandbox.process import Process
 from workers.sandbox.report import Report
 from workers.sandbox.spec import Command, Entry, Spec
+from workers.sandbox.terminal import Terminal
 
 _START_SECONDS: Final = 10.0
+_TERM: Final = "xterm-256color"
 _CLEAR_SECONDS: Final = 10.0
 _END_SECONDS: Final = 10.0
 
@@ -74,18 +76,25 @@ class Sandbox:
         fds: Mapping[int, int] | None = None,
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
+        terminal: Terminal | None = None,
+        seconds: float | None = None,
     ) -> Process:
         """Start a process in a session of its own, with `env` added to the sandbox's.
 
         It starts in `cwd` (the spec's `home`). It has `fds` (number inside: fd here, which stays the caller's) and no
-        others; of 0, 1 and 2 what is not given is /dev/null.
+        others; of 0, 1 and 2 what is not given is /dev/null. With `terminal` these three are one, its controlling
+        terminal, whose other end is the process's `terminal`. After `seconds` its process group is killed.
 
         Raises FileNotFoundError, PermissionError or another OSError if the program cannot be started, ValueError if
-        the request is too large (128 KiB, 32 fds, numbers 0 to 31), SandboxUnavailable if the sandbox is gone or does
-        not answer.
+        the request is too large (128 KiB, 32 fds, numbers 0 to 31) or gives 0, 1 or 2 besides a terminal,
+        SandboxUnavailable if the sandbox is gone or does not answer.
         """
         places = entry.checked(fds or {})
-        message = {"op": "start", "places": list(places), "env": dict(env or {}), "cwd": cwd or self.spec.home}
+        if terminal and {0, 1, 2} & set(places):
+            raise ValueError("0, 1 and 2 are the terminal; no other fd can be placed there.")
+        message: dict[str, Any] = {"op": "start", "places": list(places), "cwd": cwd or self.spec.home}
+        message["env"] = {**({"TERM": _TERM} if terminal else {}), **(env or {})}
+        message["terminal"] = [terminal.rows, terminal.columns] if terminal else None
         message |= {"entry": what.target} if isinstance(what, Entry) else {"argv": list(what.argv)}
         number = next(self._numbers)
         try:
@@ -93,8 +102,10 @@ class Sandbox:
                 process = await self._ask(number, message, list(places.values()))
         except TimeoutError as late:
             raise self._gone(f"pid 1 did not answer in {_START_SECONDS:.0f} s.") from late
-        if process is None:
+        if process is None or (process.terminal is None) != (terminal is None):
             raise self._gone("pid 1 gave a wrong answer.")
+        if seconds is not None:
+            process.bound(seconds)
         return process
 
     async def clear(self) -> None:
@@ -145,14 +156,14 @@ class Sandbox:
                 self._listening(message["names"], fds)
                 fds = []
             else:
-                self._take(message)
+                self._take(message, fds)
         except (KeyError, TypeError, ValueError):
             self._kill()
         finally:
             for fd in fds:
                 os.close(fd)
 
-    def _take(self, message: dict[str, Any]) -> None:
+    def _take(self, message: dict[str, Any], fds: list[int]) -> None:
         kind = message["op"]
         if kind == "ready":
             self._resolve_ready(Report.from_wire(message["report"]))
@@ -162,7 +173,7 @@ class Sandbox:
             if process := self._processes.pop(message["id"], None):
                 process.ended(message["code"])
         else:
-            self._answered(message)
+            self._answered(message, fds)
 
     def _listening(self, names: list[str], fds: list[int]) -> None:
         self._told = True
@@ -179,7 +190,7 @@ class Sandbox:
         else:
             self._channel.send({"op": "mapped"})
 
-    def _answered(self, message: dict[str, Any]) -> None:
+    def _answered(self, message: dict[str, Any], fds: list[int]) -> None:
         number = message["id"]
         answer = self._answers.get(number)
         if answer is None or answer.done():  # whoever asked was cancelled
@@ -187,7 +198,11 @@ class Sandbox:
         elif message["op"] == "refused":
             answer.set_exception(_refusal(message))
         elif message["op"] == "started":
-            process = self._processes[number] = Process(message["pid"], lambda signum: self._signal(number, signum))
+            if fds and not os.isatty(fds[0]):
+                raise ValueError("no terminal.")
+            master = fds.pop(0) if fds else None
+            process = Process(message["pid"], lambda signum: self._signal(number, signum), master)
+            self._processes[number] = process
             answer.set_result(process)
         else:
             answer.set_result(None)

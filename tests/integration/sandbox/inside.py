@@ -72,7 +72,7 @@ def calls() -> None:
     )
 
 
-def terminal() -> None:
+def injection() -> None:
     """Type into an own terminal as if the user had, which TIOCSTI is for."""
     _, slave = os.openpty()
     tell(outcome(lambda: fcntl.ioctl(slave, _TIOCSTI, b"x")))
@@ -255,3 +255,17 @@ def endless() -> None:
 def _open_descriptors() -> list[int]:
     """List what is open; the folder that is listed is closed again when it is looked at."""
     return sorted(int(path.name) for path in list(Path("/proc/self/fd").iterdir()) if path.exists())
+
+
+def typist() -> None:
+    """On the terminal one is given: tell whose it is, then type into it as if the user had."""
+    found = {
+        "mine": os.tcgetpgrp(0) == os.getpgrp() == os.getsid(0),
+        "size": os.get_terminal_size(0),
+        "name": os.ttyname(0),
+        "tty": outcome(lambda: os.close(os.open("/dev/tty", os.O_RDWR))),
+        "type": outcome(lambda: fcntl.ioctl(0, _TIOCSTI, b"x")),
+        "type into tty": outcome(lambda: fcntl.ioctl(os.open("/dev/tty", os.O_RDWR), _TIOCSTI, b"x")),
+        "type, high bits": outcome(lambda: linux.call("ioctl", 0, _TIOCSTI | 1 << 32, b"x")),
+    }
+    tell(found)

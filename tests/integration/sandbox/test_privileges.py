@@ -33,7 +33,7 @@ async def test_calls_that_a_sandbox_has_no_business_with_are_refused(house: Hous
 
 async def test_nothing_can_be_typed_into_a_terminal(house: House) -> None:
     async with await house.open() as sandbox:
-        assert await ask(sandbox, "terminal") == "EPERM"
+        assert await ask(sandbox, "injection") == "EPERM"
 
 
 async def test_calls_of_another_architecture_kill(house: House) -> None:
