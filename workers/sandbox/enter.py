@@ -70,7 +70,7 @@ def _isolate(spec: Spec, control: socket.socket, host: Host) -> None:
     with _layer("landlock"):
         version = landlock.restrict(spec, runtime)
     with _layer("seccomp"):
-        _filter()
+        _filter(spec)
     with _layer("workspace"):
         if spec.workspace_mode == "read-write":
             _recover_workspace()
@@ -128,9 +128,9 @@ def _give_up_privileges(spec: Spec) -> None:
     limits.apply(spec.limits)
 
 
-def _filter() -> None:
+def _filter(spec: Spec) -> None:
     try:
-        seccomp.install()
+        seccomp.install(strict=spec.strict)
     except OSError:
         return  # the probe finds that it is absent, and the launcher decides
 

@@ -1,8 +1,10 @@
 """The system calls that Python does not offer, by ctypes. Each raises OSError with the kernel's errno."""
 
 import ctypes
+import errno
 import fcntl
 import os
+import resource
 import signal
 import socket
 import struct
@@ -84,9 +86,18 @@ def close_all_but(keep: set[int]) -> None:
     first = 0
     for fd in sorted(keep):
         if fd > first:
-            call("close_range", first, fd - 1, 0)
+            _close_range(first, fd - 1)
         first = fd + 1
-    call("close_range", first, _LAST_FD, 0)
+    _close_range(first, _LAST_FD)
+
+
+def _close_range(first: int, last: int) -> None:
+    try:
+        call("close_range", first, last, 0)
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
+        os.closerange(first, min(last, resource.getrlimit(resource.RLIMIT_NOFILE)[1]) + 1)
 
 
 def drop_bounding_capabilities() -> None:

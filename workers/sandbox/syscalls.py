@@ -47,6 +47,7 @@ _NUMBERS: dict[str, tuple[int | None, int | None]] = {  # name: (x86_64, aarch64
     "lookup_dcookie": (212, 18),
     "lsm_set_self_attr": (460, 460),
     "mbind": (237, 235),
+    "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
     "migrate_pages": (256, 238),
     "modify_ldt": (154, None),

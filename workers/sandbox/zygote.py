@@ -129,7 +129,8 @@ def main(arguments: Sequence[str]) -> None:
         return
     # Looked up and assembled once, for all.
     mounts.host_view()
-    seccomp.program(machine())
+    for strict in (False, True):
+        seccomp.program(machine(), strict)
     # What is here now stays: no collection may touch, and so copy, the pages that all forks share.
     gc.collect()
     gc.freeze()

@@ -269,3 +269,95 @@ def typist() -> None:
         "type, high bits": outcome(lambda: linux.call("ioctl", 0, _TIOCSTI | 1 << 32, b"x")),
     }
     tell(found)
+
+
+def executions() -> None:
+    """Try to have this process or another execute what was written here, in FOLDERS, by every way there is."""
+    program = Path("/bin/true").read_bytes()
+    loader = next(str(path) for path in (*Path("/lib64").glob("ld-linux*"), *Path("/lib").glob("ld-linux*")))
+    found = {"memfd": outcome(lambda: os.close(os.memfd_create("x"))), "memfd_secret": outcome(_memory_secret)}
+    found["execute shared memory"] = outcome(lambda: _run("/dev/shm/program", program))  # noqa: S108 - the sandbox's own
+    for folder in os.environ["FOLDERS"].split(":"):
+        path = str(Path(folder, "program"))
+        Path(path).write_bytes(program)
+        Path(path).chmod(0o755)
+        fd = os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o755)
+        os.write(fd, program)
+        reopened = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY)
+        os.close(fd)
+        script = Path(folder, "script")
+        script.write_text("#!/bin/sh\ntrue\n")
+        script.chmod(0o755)
+        Path(folder, "link").symlink_to("program")
+        attempts: dict[str, Callable[[], object]] = {
+            "run": lambda path=path: _spawn(path),  # type: ignore[misc]  # a default that binds the loop's value
+            "run by a link": lambda folder=folder: _spawn(f"{folder}/link"),  # type: ignore[misc]  # the same
+            "run a script": lambda script=script: _spawn(str(script)),  # type: ignore[misc]  # the same
+            "run by the loader": lambda path=path: _spawn(loader, path),  # type: ignore[misc]  # the same
+            "run unlinked": lambda fd=reopened: _spawn(f"/proc/self/fd/{fd}"),  # type: ignore[misc]  # the same
+            "execveat unlinked": lambda fd=reopened: _execveat(fd),  # type: ignore[misc]  # the same
+            "map": lambda path=path: _map(path, 5),  # type: ignore[misc]  # the same
+            "map, then protect": lambda path=path: _protect(path),  # type: ignore[misc]  # the same
+            "preload": lambda path=path: _preload(path),  # type: ignore[misc]  # the same
+        }
+        found |= {f"{what} {folder}": outcome(attempt) for what, attempt in attempts.items()}
+    tell(found)
+
+
+def _spawn(*argv: str) -> int:
+    """Start a program; OSError if it cannot be started or fails."""
+    child = os.posix_spawn(argv[0], argv, {}, file_actions=[(os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0)])
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code:
+        raise OSError(errno.EPERM, f"exit code {code}")
+    return code
+
+
+def _run(path: str, program: bytes) -> int:
+    Path(path).write_bytes(program)
+    Path(path).chmod(0o755)
+    return _spawn(path)
+
+
+def _execveat(fd: int) -> int:
+    child = os.fork()
+    if child == 0:
+        try:
+            os.execve(fd, ["x"], {})  # noqa: S606 - the attempt
+        except OSError as error:
+            os._exit(error.errno or 1)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code:
+        raise OSError(code, os.strerror(code))
+    return code
+
+
+def _memory_secret() -> None:
+    os.close(linux.call("memfd_secret", 0))
+
+
+def _map(path: str, protection: int) -> int:
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    fd = os.open(path, os.O_RDONLY)
+    address = libc.mmap(None, ctypes.c_size_t(4096), protection, 2, fd, ctypes.c_long(0))
+    os.close(fd)
+    if address == ctypes.c_void_p(-1).value:
+        raise OSError(ctypes.get_errno(), "mmap")
+    return int(address)
+
+
+def _protect(path: str) -> None:
+    address = _map(path, 1)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mprotect(ctypes.c_void_p(address), ctypes.c_size_t(4096), 5) != 0:
+        raise OSError(ctypes.get_errno(), "mprotect")
+
+
+def _preload(path: str) -> None:
+    """Load as a library; a program is none, but only one that may be mapped to be executed is told so."""
+    try:
+        ctypes.CDLL(path)
+    except OSError as error:
+        if "failed to map" in str(error) or "Operation not permitted" in str(error):
+            raise OSError(errno.EPERM, str(error)) from error

@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from workers.sandbox import linux
-from workers.sandbox.seccomp import DENIED, program
+from workers.sandbox.seccomp import DENIED, STRICT, program
 from workers.sandbox.syscalls import AARCH64, X86_64, Machine
 
 ALLOW, KILL = 0x7FFF0000, 0x80000000
@@ -63,6 +63,18 @@ def test_every_denied_call_is_refused(machine: Machine) -> None:
         if machine.number(call) is not None:
             assert verdict(machine, call) == refuse(errno.EPERM), call
     assert verdict(machine, "clone3") == refuse(errno.ENOSYS)
+
+
+@BOTH
+def test_a_file_in_memory_is_denied_to_the_strict_alone(machine: Machine) -> None:
+    assert STRICT == ("memfd_create",)
+    number = machine.number("memfd_create")
+    assert number is not None
+    assert run(program(machine, True), number, machine.audit) == refuse(errno.EPERM)
+    assert run(program(machine), number, machine.audit) == ALLOW
+    for call in DENIED:
+        if (denied := machine.number(call)) is not None:
+            assert run(program(machine, True), denied, machine.audit) == refuse(errno.EPERM), call
 
 
 @BOTH
