@@ -7,13 +7,14 @@ from signet.kit.errors import invalid
 from signet.kit.names import SLUG
 from signet.v1 import agents_pb2
 
-MASK = ("description", "soul", "toolsets", "runtime", "model", "limits")
+MASK = ("description", "soul", "toolsets", "runtime", "model", "limits", "policy")
 """Fields that UpdateAgent can change."""
 
 DEFAULTS = agents_pb2.Agent(
     soul="souls/general",
     runtime=RUNTIMES[0],
     model="models/default",
+    policy="policies/default",
     limits=agents_pb2.RunLimits(max_rounds=24, max_seconds=900, max_output_tokens=1024),
 )
 """What an unset field means."""
@@ -36,6 +37,7 @@ def fill(agent: agents_pb2.Agent) -> agents_pb2.Agent:
         toolsets=agent.toolsets,
         runtime=agent.runtime or DEFAULTS.runtime,
         model=agent.model or DEFAULTS.model,
+        policy=agent.policy or DEFAULTS.policy,
     )
     for field in _LIMITS:
         setattr(filled.limits, field, getattr(agent.limits, field) or getattr(DEFAULTS.limits, field))
@@ -62,7 +64,7 @@ def check(agent: agents_pb2.Agent) -> None:
         )
     if len(agent.description) > _DESCRIPTION or "\n" in agent.description:
         problems.append(("agent.description", f"must be one line of at most {_DESCRIPTION} characters"))
-    for field, collection in (("soul", "souls"), ("model", "models")):
+    for field, collection in (("soul", "souls"), ("model", "models"), ("policy", "policies")):
         value: str = getattr(agent, field)
         if not value.startswith(f"{collection}/") or value == f"{collection}/" or len(value) > _NAME:
             problems.append((f"agent.{field}", f"must be `{collection}/…`, not {value[:80]!r}"))

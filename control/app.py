@@ -6,10 +6,12 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from types import ModuleType
 
-from control import agents, appends, scopes
+from control import agents, appends, policies, scopes
+from control.approvals import Approvals
 from control.bells import Bells
 from control.blobs import Blobs
 from control.cancels import Cancels
@@ -17,13 +19,18 @@ from control.claims import Terms
 from control.creation import Creation
 from control.directory import Directory
 from control.fleet import Fleet
-from control.leases import Sweeper
 from control.library import Library
 from control.options import Options
+from control.orders import Desk
 from control.plan import Planner
+from control.relay import Relays
+from control.reports import Reports
 from control.scheduler import Scheduler
 from control.services.agents import AgentService
+from control.services.approvals import ApprovalService
+from control.services.policies import PolicyService
 from control.services.runs import RunService
+from control.services.sandboxes import SandboxService
 from control.services.sessions import SessionService
 from control.services.souls import SoulService
 from control.services.tokens import TokenService
@@ -33,7 +40,9 @@ from control.store import agents as agent_rows
 from control.store import database
 from control.store.readers import Readers
 from control.store.writer import Transaction, Writer
+from control.sweeper import Sweeper
 from control.tokens import SignIn, Tokens
+from control.visits import Visits
 from control.watch import Watching
 from signet.kit import rpc
 from signet.kit.home import Home
@@ -42,8 +51,14 @@ from signet.kit.log import Log, get
 from signet.v1 import (
     agents_pb2,
     agents_pb2_grpc,
+    approvals_pb2,
+    approvals_pb2_grpc,
+    policies_pb2,
+    policies_pb2_grpc,
     runs_pb2,
     runs_pb2_grpc,
+    sandboxes_pb2,
+    sandboxes_pb2_grpc,
     sessions_pb2,
     sessions_pb2_grpc,
     souls_pb2,
@@ -100,6 +115,7 @@ async def _run(core: _Core, stop: asyncio.Event) -> None:
     )
     tokens = Tokens(readers, writer, home.tokens)
     await tokens.open()
+    await writer.write(partial(policies.seed, bells))
     await writer.write(_first_agent)
     guard = rpc.Guard(log, tokens.authenticate, scopes.permit, open_methods=(*rpc.OPEN_METHODS, scopes.OPEN))
     sweeper = Sweeper(
@@ -110,13 +126,15 @@ async def _run(core: _Core, stop: asyncio.Event) -> None:
         lease_seconds=options.lease_seconds,
         max_attempts=options.max_attempts,
     )
+    relays = Relays(bells)
     tcp = f"{options.host}:{options.port}" if options.port else None
     async with (
-        _services(core, tokens) as services,
+        _services(core, tokens, relays) as services,
         rpc.serving(services, unix=home.socket("control.sock"), tcp=tcp, guard=guard) as port,
         asyncio.TaskGroup() as tasks,
     ):
         sweeping = tasks.create_task(sweeper.run())
+        tasks.create_task(relays.close())
         log.info("ready", socket=str(home.socket("control.sock")), port=port)
         notify("READY=1", f"serving on port {port}" if port else "serving")
         await stop.wait()
@@ -125,7 +143,7 @@ async def _run(core: _Core, stop: asyncio.Event) -> None:
 
 
 @asynccontextmanager
-async def _services(core: _Core, tokens: Tokens) -> AsyncIterator[list[rpc.Service]]:
+async def _services(core: _Core, tokens: Tokens, relays: Relays) -> AsyncIterator[list[rpc.Service]]:
     """Put the services together."""
     home, options, log, readers, writer, bells = (
         core.home,
@@ -136,9 +154,13 @@ async def _services(core: _Core, tokens: Tokens) -> AsyncIterator[list[rpc.Servi
         core.bells,
     )
     library = Library.shipped(home.souls)
-    fleet = Fleet(readers, writer, bells, options.lease_seconds, options.max_attempts)
+    run_key = home.key("run.key")
+    desk = Desk(relays, run_key)
+    fleet = Fleet(readers, writer, bells, desk, options.lease_seconds, options.max_attempts)
+    asked = Approvals(readers, writer, bells)
+    visits = Visits(readers, run_key, options.lease_seconds)
     blobs = Blobs(home.control / "blobs")
-    terms = Terms(options.lease_seconds, options.history_bytes, home.key("run.key"))
+    terms = Terms(options.lease_seconds, options.history_bytes, run_key)
     directory = Directory(
         home.target("router.sock"),
         tokens.local_secret,
@@ -152,10 +174,22 @@ async def _services(core: _Core, tokens: Tokens) -> AsyncIterator[list[rpc.Servi
         cancels = Cancels(writer, bells)
         scheduler = Scheduler(writer, bells, terms, options.max_attempts, log)
         bounds = appends.Bounds(options.max_run_events, options.max_run_bytes)
-        parts = Parts(readers, writer, bells, scheduler, fleet, blobs, bounds, log)
+        parts = Parts(
+            readers=readers,
+            writer=writer,
+            bells=bells,
+            scheduler=scheduler,
+            fleet=fleet,
+            reports=Reports(readers, writer, bells, desk),
+            approvals=asked,
+            relays=relays,
+            blobs=blobs,
+            bounds=bounds,
+            log=log,
+        )
         runs = RunService(readers=readers, made=made, cancels=cancels, watching=watching, blobs=blobs)
         yield [
-            _service(agents_pb2, agents_pb2_grpc, "Agent", AgentService(readers, writer, planner)),
+            _service(agents_pb2, agents_pb2_grpc, "Agent", AgentService(readers, writer, bells, planner)),
             _service(souls_pb2, souls_pb2_grpc, "Soul", SoulService(library)),
             _service(sessions_pb2, sessions_pb2_grpc, "Session", SessionService(readers, writer)),
             _service(runs_pb2, runs_pb2_grpc, "Run", runs),
@@ -165,6 +199,24 @@ async def _services(core: _Core, tokens: Tokens) -> AsyncIterator[list[rpc.Servi
                 tokens_pb2_grpc,
                 "Token",
                 TokenService(readers, tokens, SignIn(writer, tokens, deque(maxlen=_WRONG_CODES))),
+            ),
+            _service(
+                policies_pb2,
+                policies_pb2_grpc,
+                "Policy",
+                PolicyService(readers, policies.Policies(readers, writer, bells), log),
+            ),
+            _service(
+                approvals_pb2,
+                approvals_pb2_grpc,
+                "Approval",
+                ApprovalService(readers=readers, writer=writer, bells=bells, asked=asked, log=log),
+            ),
+            _service(
+                sandboxes_pb2,
+                sandboxes_pb2_grpc,
+                "Sandbox",
+                SandboxService(readers=readers, writer=writer, relays=relays, visits=visits),
             ),
             _service(work_pb2, work_pb2_grpc, "Work", WorkService(parts)),
         ]

@@ -10,6 +10,12 @@ from contextlib import contextmanager
 PENDING = "pending"
 """Rung when a run may be claimed."""
 
+ORDERS = "orders"
+"""Rung when what is in force for an agent may have changed: a policy, a grant, an answer."""
+
+APPROVALS = "approvals"
+"""Rung when an approval was asked for, answered, or is over."""
+
 
 class Bells:
     """Bells by name, for example `runs/{run}` or `workers/{worker}`. For one event loop."""

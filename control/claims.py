@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from functools import partial
 
+from control import effective, endings
 from control.bells import Bells
+from control.effective import Effective
 from control.store import events, leases, runs, sessions, stamps, workers
 from control.store.leases import Lease
 from control.store.writer import Transaction
@@ -50,54 +52,82 @@ def claim(
     connection = transaction.connection
     holder = current(transaction, worker, incarnation)
     workers.seen(connection, worker, transaction.now)
-    row = None if holder.draining else runs.claimable(connection, holder.runtimes)
-    if row is None:
+    if holder.draining:
         return None
+    while (row := runs.claimable(connection, holder.runtimes)) is not None:
+        policy = effective.of(connection, row.agent, transaction.now)
+        if policy is not None:
+            lease = _lease(transaction, row, holder, terms)
+            transaction.after(partial(bells.ring, row.name))
+            return _assignment(transaction, row, lease, policy, terms)
+        error = runs_pb2.RunError(reason="SANDBOX_FAILED", message=effective.nothing(row.agent).message)
+        endings.finish(transaction, row.id, endings.Ending(error=error), bells)
+    return None
+
+
+def _lease(transaction: Transaction, row: runs.Row, holder: workers.Worker, terms: Terms) -> Lease:
+    """Give a run into a worker's hands."""
     lease = Lease(
         run=row.id,
         generation=row.generation + 1,
-        worker=worker,
-        incarnation=incarnation,
+        worker=holder.id,
+        incarnation=holder.incarnation,
         expire_time=transaction.now + terms.lease_seconds * _MICROS,
     )
-    leases.insert(connection, lease)
-    sequence = _note(transaction, row, worker)
+    leases.insert(transaction.connection, lease)
     runs.change(
-        connection,
+        transaction.connection,
         row.id,
         state=runs_pb2.RUN_STATE_RUNNING,
-        worker=worker,
+        worker=holder.id,
         attempts=row.attempts + 1,
         generation=lease.generation,
-        last_sequence=sequence,
         **({} if row.attempts else {"start_time": transaction.now}),
     )
-    transaction.after(partial(bells.ring, row.name))
-    return _assignment(transaction, row, lease, sequence + 1, terms)
-
-
-def _note(transaction: Transaction, row: runs.Row, worker: str) -> int:
-    """Write `claimed` and give its sequence."""
-    sequence = row.last_sequence + 1
-    claimed = events_pb2.RunClaimed(worker=f"workers/{worker}", attempt=row.attempts + 1)
-    event = events_pb2.RunEvent(run=row.name, sequence=sequence, time=stamp(transaction.now), claimed=claimed)
-    events.insert(transaction.connection, row.id, [event])
-    return sequence
+    return lease
 
 
 def _assignment(
-    transaction: Transaction, row: runs.Row, lease: Lease, next_sequence: int, terms: Terms
+    transaction: Transaction, row: runs.Row, lease: Lease, policy: Effective, terms: Terms
 ) -> work_pb2.Assignment:
     connection = transaction.connection
     made = work_pb2.Assignment.FromString(stamps.body(connection, row.plan))
+    last = _note(transaction, row, lease.worker, _changed(made, policy))
     made.run.CopyFrom(runs.get(connection, row.id) or runs_pb2.Run())
     made.lease.CopyFrom(work_pb2.Lease(run=row.name, generation=lease.generation, expire_time=stamp(lease.expire_time)))
-    made.next_sequence = next_sequence
+    made.next_sequence = last + 1
     made.history = "[]"
     if row.session:
         made.history = sessions.history(connection, row.session, before=row.id, limit_bytes=terms.history_bytes)
+    made.policy.CopyFrom(policy.order(terms.run_key, transaction.now))
+    if policy.version.wall_seconds:
+        made.limits.max_seconds = min(made.limits.max_seconds, policy.version.wall_seconds)
     made.run_token = sign_run_token(terms.run_key, _claims(transaction, row, lease, made))
     return made
+
+
+def _changed(made: work_pb2.Assignment, policy: Effective) -> events_pb2.PolicyLoaded | None:
+    """Say what is in force, where that is more or other than the version that the run's stamp was taken of."""
+    stamped = (made.policy.policy.policy, made.policy.policy.version)
+    name = f"policies/{policy.version.policy}"
+    if stamped == (name, policy.version.version) and not policy.grants:
+        return None
+    return events_pb2.PolicyLoaded(policy=name, version=policy.version.version, digest=policy.digest)
+
+
+def _note(transaction: Transaction, row: runs.Row, worker: str, changed: events_pb2.PolicyLoaded | None) -> int:
+    """Write `claimed`, and what is in force beyond the stamp; gives the last sequence."""
+    claimed = events_pb2.RunClaimed(worker=f"workers/{worker}", attempt=row.attempts + 1)
+    found = [events_pb2.RunEvent(claimed=claimed)]
+    if changed:
+        found.append(events_pb2.RunEvent(policy_loaded=changed))
+    for offset, event in enumerate(found, start=1):
+        event.run, event.sequence = row.name, row.last_sequence + offset
+        event.time.CopyFrom(stamp(transaction.now))
+    size = events.insert(transaction.connection, row.id, found)
+    last = row.last_sequence + len(found)
+    runs.change(transaction.connection, row.id, last_sequence=last, event_bytes=row.event_bytes + size)
+    return last
 
 
 def _claims(transaction: Transaction, row: runs.Row, lease: Lease, made: work_pb2.Assignment) -> RunClaims:

@@ -4,11 +4,13 @@ import hashlib
 from dataclasses import dataclass
 from functools import partial
 
+from control import effective
 from control.bells import PENDING, Bells
 from control.lookup import agent_in, run_in, session_in
 from control.plan import Plan, Planner
-from control.store import events, runs, sessions, stamps
+from control.store import events, policies, runs, sessions, stamps
 from control.store.database import Connection
+from control.store.policies import Version
 from control.store.readers import Readers
 from control.store.writer import Transaction, Writer
 from signet.kit.errors import AlreadyExists, ResourceExhausted, Unavailable, invalid
@@ -81,10 +83,11 @@ class Creation:
         """
         if self.bells.closing:
             raise Unavailable("SHUTTING_DOWN", "control is ending and takes nothing new", retry_after_seconds=1)
-        known, agent = await self.readers.read(partial(_look, request=request))
-        if known:
-            return known
-        plan = await self.planner.plan(agent, request.model)
+        found = await self.readers.read(partial(_look, request=request))
+        if isinstance(found, runs_pb2.Run):
+            return found
+        agent, policy = found
+        plan = await self.planner.plan(agent, policy, request.model)
         return await self.writer.write(partial(self._write, request, agent, plan))
 
     def _write(self, request: Request, agent: agents_pb2.Agent, plan: Plan, transaction: Transaction) -> runs_pb2.Run:
@@ -111,10 +114,15 @@ class Creation:
         return run_in(connection, ident)
 
 
-def _look(connection: Connection, request: Request) -> tuple[runs_pb2.Run | None, agents_pb2.Agent]:
-    """Find the run that this request made before, or else the agent that is asked."""
-    known = _same(connection, request)
-    return known, agents_pb2.Agent() if known else _agent(connection, request)
+def _look(connection: Connection, request: Request) -> runs_pb2.Run | tuple[agents_pb2.Agent, Version]:
+    """Find the run that this request made before, or else the agent that is asked and the policy it is under."""
+    if known := _same(connection, request):
+        return known
+    agent = _agent(connection, request)
+    policy = policies.in_force(connection, agent.policy.removeprefix("policies/"))
+    if policy is None:
+        raise effective.nothing(agent.name.removeprefix("agents/"))
+    return agent, policy
 
 
 def _same(connection: Connection, request: Request) -> runs_pb2.Run | None:

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from control import record
-from control.bells import PENDING, Bells
-from control.store import events, leases, runs, stamps
+from control.bells import APPROVALS, ORDERS, PENDING, Bells
+from control.store import approvals, events, grants, leases, runs, stamps
 from control.store.writer import Transaction
 from signet.kit.errors import NotFound
 from signet.kit.times import stamp
-from signet.v1 import events_pb2, runs_pb2
+from signet.v1 import approvals_pb2, events_pb2, runs_pb2
 
 CANCELLED = runs_pb2.RunError(reason="CANCELLED", message="the run was cancelled")
 
@@ -34,6 +34,9 @@ def finish(transaction: Transaction, ident: str, ending: Ending, bells: Bells) -
     last = _last_events(transaction, row, run, ending)
     size = events.insert(connection, ident, last)
     leases.delete(connection, ident)
+    close(transaction, ident, bells)
+    if grants.end_of_subject(connection, run.name, transaction.now):
+        transaction.after(partial(bells.ring, ORDERS))
     _end(run, ending, last[-1])
     made = record.build(run, events.all_of(connection, ident), stamps.texts(connection, run.stamp))
     run.record_digest = record.seal(made)
@@ -53,6 +56,16 @@ def finish(transaction: Transaction, ident: str, ending: Ending, bells: Bells) -
     if row.session:
         transaction.after(partial(bells.ring, PENDING))  # the session's next run may begin
     return run
+
+
+def close(transaction: Transaction, ident: str, bells: Bells) -> None:
+    """End the questions of a run that nobody waits for any more."""
+    waiting = approvals.pending_of_run(transaction.connection, ident)
+    for approval in waiting:
+        state = approvals_pb2.APPROVAL_STATE_EXPIRED
+        approvals.change(transaction.connection, approval.id, state=state, end_time=transaction.now)
+    if waiting:
+        transaction.after(partial(bells.ring, APPROVALS))
 
 
 def _end(run: runs_pb2.Run, ending: Ending, finished: events_pb2.RunEvent) -> None:

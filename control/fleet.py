@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from control.bells import PENDING, Bells
-from control.claims import current, superseded
+from control.bells import ORDERS, PENDING, Bells
+from control.claims import current
 from control.leases import lose
-from control.store import leases, workers
-from control.store.database import Connection
+from control.orders import NOTHING, Desk, Orders
+from control.store import leases, sandboxes, workers
 from control.store.readers import Readers
 from control.store.workers import Worker
 from control.store.writer import Transaction, Writer
@@ -19,31 +19,13 @@ _MICROS = 1_000_000
 
 
 @dataclass(frozen=True)
-class Orders:
-    """What a worker is to do now: runs to stop, and whether to take nothing new."""
-
-    cancel: tuple[str, ...]
-    drain: bool
-
-    def directives(self, told: "Orders") -> list[work_pb2.Directive]:
-        """Say what is new against what the worker was told."""
-        found = [work_pb2.Directive(cancel_run=f"runs/{run}") for run in self.cancel if run not in told.cancel]
-        if self.drain != told.drain:
-            found.append(work_pb2.Directive(drain=self.drain))
-        return found
-
-
-NOTHING = Orders(cancel=(), drain=False)
-"""What a worker does that was told nothing."""
-
-
-@dataclass(frozen=True)
 class Fleet:
     """The workers, as they say they are."""
 
     readers: Readers
     writer: Writer
     bells: Bells
+    desk: Desk
     lease_seconds: int
     max_attempts: int
 
@@ -52,22 +34,29 @@ class Fleet:
         return await self.writer.write(partial(self._register, worker))
 
     async def renew(
-        self, worker: str, incarnation: str, held: Sequence[tuple[str, int]], sandboxes: int
+        self, worker: str, incarnation: str, held: Sequence[tuple[str, int]], count: int
     ) -> tuple[list[str], Orders]:
         """Keep the leases of an incarnation. Gives the runs it has lost, and its orders.
 
-        `held` are run ids and generations. Raises FailedPrecondition (LEASE_LOST) for an older incarnation.
+        `held` are run ids and generations, `count` its sandboxes. Raises FailedPrecondition (LEASE_LOST) for an older
+        incarnation.
         """
-        return await self.writer.write(partial(self._renew, worker, incarnation, tuple(held), sandboxes))
+        lost = await self.writer.write(partial(self._renew, worker, incarnation, tuple(held), count))
+        return lost, await self.orders(worker, incarnation)
+
+    async def orders(self, worker: str, incarnation: str) -> Orders:
+        """Say what a worker is to do now. Raises FailedPrecondition (LEASE_LOST) for an older incarnation."""
+        found = await self.readers.read(partial(self.desk.read, worker=worker, incarnation=incarnation))
+        return self.desk.with_callers(found, worker)
 
     async def directives(self, worker: str, incarnation: str) -> AsyncIterator[work_pb2.Directive]:
         """Tell a worker what to do, as it comes; raises FailedPrecondition (LEASE_LOST) once there is a newer one."""
         told = NOTHING
-        with self.bells.listen(f"workers/{worker}") as news:
+        with self.bells.listen(f"workers/{worker}", ORDERS) as news:
             while not self.bells.closing:
                 news.clear()
-                orders = await self.readers.read(partial(_orders, worker=worker, incarnation=incarnation))
-                for directive in orders.directives(told):
+                orders = await self.orders(worker, incarnation)
+                for directive in orders.beyond(told):
                     yield directive
                 told = orders
                 await news.wait()
@@ -81,17 +70,18 @@ class Fleet:
         connection = transaction.connection
         void = [lease for lease in leases.of_worker(connection, worker.id) if lease.incarnation != worker.incarnation]
         workers.keep(connection, worker)
+        sandboxes.forget_worker(connection, worker.id)  # it reports those that it still has
         for lease in void:
             lose(transaction, lease, self.max_attempts, self.bells)
         transaction.after(partial(self.bells.ring, f"workers/{worker.id}"))
         return len(void)
 
     def _renew(
-        self, worker: str, incarnation: str, held: tuple[tuple[str, int], ...], sandboxes: int, transaction: Transaction
-    ) -> tuple[list[str], Orders]:
+        self, worker: str, incarnation: str, held: tuple[tuple[str, int], ...], count: int, transaction: Transaction
+    ) -> list[str]:
         connection = transaction.connection
         current(transaction, worker, incarnation)
-        workers.seen(connection, worker, transaction.now, sandboxes)
+        workers.seen(connection, worker, transaction.now, count)
         lost: list[str] = []
         for run, generation in held:
             lease = leases.get(connection, run)
@@ -105,16 +95,9 @@ class Fleet:
                 lost.append(run)  # its time is over, though nobody has noticed yet
             else:
                 leases.extend(connection, run, transaction.now + self.lease_seconds * _MICROS)
-        return lost, _orders(connection, worker, incarnation)
+        return lost
 
     def _drain(self, worker: str, transaction: Transaction, *, draining: bool) -> None:
         workers.set_draining(transaction.connection, worker, draining=draining)
         transaction.after(partial(self.bells.ring, f"workers/{worker}"))
         transaction.after(partial(self.bells.ring, PENDING))
-
-
-def _orders(connection: Connection, worker: str, incarnation: str) -> Orders:
-    found = workers.get(connection, worker)
-    if found is None or found.incarnation != incarnation:
-        raise superseded(worker)
-    return Orders(tuple(leases.cancelled(connection, worker, incarnation)), found.draining)

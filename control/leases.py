@@ -1,7 +1,5 @@
-"""What becomes of a run when its lease is lost, and the loop that finds the leases whose time is over."""
+"""What becomes of a run when its lease is lost."""
 
-import asyncio
-from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 
@@ -9,11 +7,9 @@ from control import endings
 from control.bells import PENDING, Bells
 from control.store import events, leases, runs
 from control.store.leases import Lease
-from control.store.readers import Readers
-from control.store.writer import Transaction, Writer
-from signet.kit.errors import FailedPrecondition, SignetError
-from signet.kit.log import Log
-from signet.kit.times import now_micros, stamp
+from control.store.writer import Transaction
+from signet.kit.errors import FailedPrecondition
+from signet.kit.times import stamp
 from signet.v1 import events_pb2, runs_pb2
 
 
@@ -83,6 +79,7 @@ def lose(transaction: Transaction, lease: Lease, max_attempts: int, bells: Bells
         generation=row.generation + 1,  # whatever the lost holder still says of the run is refused
     )
     if chosen is Fate.RETRY:
+        endings.close(transaction, lease.run, bells)
         runs.change(connection, lease.run, state=runs_pb2.RUN_STATE_PENDING)
         transaction.after(partial(bells.ring, row.name))
         transaction.after(partial(bells.ring, PENDING))
@@ -99,37 +96,3 @@ def _lost_error(lease: Lease, row: runs.Row) -> runs_pb2.RunError:
         reason="WORKER_LOST",
         message=f"workers/{lease.worker} was lost in attempt {row.attempts}, and {why}. Run it again if that is safe",
     )
-
-
-@dataclass(frozen=True)
-class Sweeper:
-    """Finds leases whose time is over and ends them."""
-
-    readers: Readers
-    writer: Writer
-    bells: Bells
-    log: Log
-    lease_seconds: int
-    max_attempts: int
-
-    async def run(self) -> None:
-        """Look every tenth of a lease, until cancelled. A store that does not work is tried again at the next look."""
-        while True:
-            await asyncio.sleep(min(1.0, self.lease_seconds / 10))
-            try:
-                await self.sweep()
-            except SignetError as error:
-                self.log.warning("sweep_failed", reason=error.reason)
-
-    async def sweep(self) -> None:
-        """Look once."""
-        for lease in await self.readers.read(lambda connection: leases.expired(connection, now_micros())):
-            fate = await self.writer.write(partial(self._end, lease))
-            if fate:
-                self.log.warning("lease_expired", run=lease.run, worker=lease.worker, fate=fate.value)
-
-    def _end(self, lease: Lease, transaction: Transaction) -> Fate | None:
-        current = leases.get(transaction.connection, lease.run)
-        if current is None or current.generation != lease.generation or current.expire_time > transaction.now:
-            return None  # renewed or ended meanwhile
-        return lose(transaction, current, self.max_attempts, self.bells)

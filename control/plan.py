@@ -1,5 +1,6 @@
 """What a run is executed with: an agent's five parts resolved as they are now, stamped, and made ready to hand out."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,22 +8,15 @@ from control import canonical, stamp
 from control.directory import Directory
 from control.library import Library
 from control.stamp import Sources
+from control.store.policies import Version
 from signet.catalog.soul import Soul
 from signet.catalog.toolsets import Tool, ToolsetRefused, offered
 from signet.kit.errors import InvalidArgument, NotFound, SignetError, Violation, near
-from signet.v1 import agents_pb2, models_pb2, runs_pb2
+from signet.v1 import agents_pb2, models_pb2, policies_pb2, runs_pb2
 from signet.work.v1 import work_pb2
 
 RUNTIMES = ("builtin",)
 """Runtimes that an agent may name."""
-
-# What every run may do, whatever its agent. The worker's sandbox and gate enforce it.
-_SANDBOX: dict[str, Any] = {
-    "filesystem": {"workspace": "read-write", "system": "read-only"},
-    "network": {"inference.local": "allow", "default": "deny"},
-    "privileges": "none",
-}
-_GATE: dict[str, Any] = {"offered tools": "allow", "default": "deny"}
 
 
 @dataclass(frozen=True)
@@ -45,8 +39,8 @@ class Planner:
     version: str
     """Signet's, which is the builtin runtime's too."""
 
-    async def plan(self, agent: agents_pb2.Agent, model: str = "") -> Plan:
-        """Resolve an agent, with another model where one is named.
+    async def plan(self, agent: agents_pb2.Agent, policy: Version, model: str = "") -> Plan:
+        """Resolve an agent under a version of its policy, with another model where one is named.
 
         Raises NotFound (SOUL_NOT_FOUND, MODEL_NOT_FOUND, TOOL_NOT_FOUND), FailedPrecondition (SOUL_INVALID),
         InvalidArgument (TOOL_FORBIDDEN, not a chat model), Unavailable (ROUTER_UNAVAILABLE).
@@ -59,43 +53,52 @@ class Planner:
         embedder = ""
         if found.profile.tool_choice == models_pb2.TOOL_CHOICE_EMBEDDING:
             embedder = await self.directory.embedder(found.provider)
-        return make(agent=agent, soul=soul, tools=tools, model=found, embedder=embedder, version=self.version)
+        return make(Parts(agent, policy, soul, tools, found, embedder, self.version))
 
 
-def make(
-    *,
-    agent: agents_pb2.Agent,
-    soul: Soul,
-    tools: tuple[Tool, ...],
-    model: models_pb2.Model,
-    embedder: str,
-    version: str,
-) -> Plan:
+@dataclass(frozen=True)
+class Parts:
+    """What was resolved: all that a plan is made of. `version` is Signet's."""
+
+    agent: agents_pb2.Agent
+    policy: Version
+    soul: Soul
+    tools: tuple[Tool, ...]
+    model: models_pb2.Model
+    embedder: str
+    version: str
+
+
+def make(parts: Parts) -> Plan:
     """Stamp what was resolved. Pure: the same parts give the same plan."""
+    agent, soul, tools = parts.agent, parts.soul, parts.tools
     lasting = models_pb2.Model()
-    lasting.CopyFrom(model)
+    lasting.CopyFrom(parts.model)
     for passing in ("state", "state_detail", "is_default"):
         lasting.ClearField(passing)
+    document = json.loads(parts.policy.canonical)
     sources = Sources(
         soul=soul.canonical,
         tools=canonical.text([_described(tool) for tool in tools]),
-        runtime=canonical.text({"name": agent.runtime, "version": version}),
+        runtime=canonical.text({"name": agent.runtime, "version": parts.version}),
         model=canonical.text(canonical.of(lasting)),
-        permissions=canonical.text({"gate": _GATE, "limits": canonical.of(agent.limits), "sandbox": _SANDBOX}),
+        permissions=canonical.text({"limits": canonical.of(agent.limits), "policy": document}),
     )
+    named = policies_pb2.EffectivePolicy(policy=f"policies/{parts.policy.policy}", version=parts.policy.version)
     assignment = work_pb2.Assignment(
         soul=soul.text,
         tools=[_offer(tool) for tool in tools],
         runtime=agent.runtime,
         model=lasting,
-        embedding_model=embedder,
+        embedding_model=parts.embedder,
         limits=agent.limits,
+        policy=work_pb2.PolicyOrder(policy=named),
     )
     return Plan(
         stamp=stamp.take(sources),
         sources=sources.by_digest(),
         assignment=assignment.SerializeToString(deterministic=True),
-        model=model.name,
+        model=lasting.name,
         runtime=agent.runtime,
     )
 

@@ -2,8 +2,10 @@
 
 from functools import partial
 
+from control import rollout
 from control.agents import MASK, check, fill, merge
-from control.lookup import agent_in
+from control.bells import ORDERS, Bells
+from control.lookup import agent_in, policy_in
 from control.plan import Planner, check_chat, check_runtime, tools_of
 from control.store import agents as store
 from control.store.database import Connection
@@ -18,9 +20,10 @@ from signet.v1 import agents_pb2, agents_pb2_grpc
 class AgentService(agents_pb2_grpc.AgentServiceServicer):
     """Serves agents."""
 
-    def __init__(self, readers: Readers, writer: Writer, planner: Planner) -> None:
+    def __init__(self, readers: Readers, writer: Writer, bells: Bells, planner: Planner) -> None:
         self._readers = readers
         self._writer = writer
+        self._bells = bells
         self._planner = planner
 
     async def CreateAgent(
@@ -63,7 +66,7 @@ class AgentService(agents_pb2_grpc.AgentServiceServicer):
         changed = fill(merge(before, request.agent, paths))
         check(changed)
         await self._resolve(changed)
-        agent = await self._writer.write(partial(_update, ident, request.agent, paths))
+        agent = await self._writer.write(partial(_update, ident, request.agent, paths, self._bells))
         return agents_pb2.UpdateAgentResponse(agent=agent)
 
     async def DeleteAgent(
@@ -84,6 +87,7 @@ class AgentService(agents_pb2_grpc.AgentServiceServicer):
         """See that everything the agent names is there."""
         tools_of(await self._planner.library.read(agent.soul), agent)
         check_runtime(agent.runtime)
+        await self._readers.read(partial(policy_in, ident=agent.policy.removeprefix("policies/")))
         check_chat(await self._planner.directory.model(agent.model), "agent.model")
 
 
@@ -100,15 +104,25 @@ def _create(agent: agents_pb2.Agent, transaction: Transaction) -> agents_pb2.Age
         hint = f"signet agent undelete {ident}" if deleted else "choose another name, or update this agent"
         state = "exists, deleted" if deleted else "exists"
         raise AlreadyExists("NAME_TAKEN", f"{agent.name} {state}", hint=hint)
+    policy_in(transaction.connection, agent.policy.removeprefix("policies/"))
     store.insert(transaction.connection, agent, transaction.now)
     return agent_in(transaction.connection, ident)
 
 
-def _update(ident: str, change: agents_pb2.Agent, paths: tuple[str, ...], transaction: Transaction) -> agents_pb2.Agent:
+def _update(
+    ident: str, change: agents_pb2.Agent, paths: tuple[str, ...], bells: Bells, transaction: Transaction
+) -> agents_pb2.Agent:
     now = agent_in(transaction.connection, ident)
     if change.etag and change.etag != now.etag:
         raise Aborted("ETAG_STALE", f"{now.name} was changed meanwhile", hint="read it again, then decide")
-    store.update(transaction.connection, fill(merge(now, change, paths)), transaction.now)
+    changed = fill(merge(now, change, paths))
+    if changed.policy != now.policy:
+        policy_in(transaction.connection, changed.policy.removeprefix("policies/"))
+    store.update(transaction.connection, changed, transaction.now)
+    if changed.policy != now.policy:
+        for name in (now.policy, changed.policy):
+            rollout.settle(transaction, name.removeprefix("policies/"), bells)
+        transaction.after(partial(bells.ring, ORDERS))
     return agent_in(transaction.connection, ident)
 
 
@@ -125,5 +139,6 @@ def _delete(ident: str, transaction: Transaction) -> agents_pb2.Agent:
 def _undelete(ident: str, transaction: Transaction) -> agents_pb2.Agent:
     agent = _shown(transaction.connection, ident)
     if agent.HasField("delete_time"):
+        policy_in(transaction.connection, agent.policy.removeprefix("policies/"))  # it may be gone meanwhile
         store.set_deleted(transaction.connection, agent.name, transaction.now, deleted=False)
     return agent_in(transaction.connection, ident)

@@ -4,19 +4,24 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from control import appends, endings
+from control import appends, endings, questions, reports
+from control.approvals import Approvals
 from control.bells import Bells
 from control.blobs import CHUNK, Blobs
 from control.endings import Ending
 from control.fleet import Fleet
 from control.leases import lost
 from control.lookup import run_in
+from control.relay import Relay, Relays
+from control.reports import Reports
 from control.scheduler import Scheduler
 from control.store import leases, runs
 from control.store.readers import Readers
 from control.store.workers import Worker
 from control.store.writer import Transaction, Writer
+from control.streams import first_of
 from signet.kit.errors import invalid
 from signet.kit.log import Log
 from signet.kit.names import parse, parse_slug
@@ -49,6 +54,9 @@ class Parts:
     bells: Bells
     scheduler: Scheduler
     fleet: Fleet
+    reports: Reports
+    approvals: Approvals
+    relays: Relays
     blobs: Blobs
     bounds: appends.Bounds
     log: Log
@@ -84,9 +92,7 @@ class WorkService(work_pb2_grpc.WorkServiceServicer):
             raise invalid(("leases", f"must be at most {_MAX_LEASES}"))
         held = [(parse("runs", lease.run, "leases.run"), lease.generation) for lease in request.leases]
         gone, orders = await self._parts.fleet.renew(worker, request.incarnation, held, max(request.sandboxes, 0))
-        directives = [work_pb2.Directive(cancel_run=f"runs/{run}") for run in orders.cancel]
-        directives.append(work_pb2.Directive(drain=orders.drain))
-        return work_pb2.RenewLeasesResponse(lost=[f"runs/{run}" for run in gone], directives=directives)
+        return work_pb2.RenewLeasesResponse(lost=[f"runs/{run}" for run in gone], directives=orders.all())
 
     async def WatchDirectives(
         self, request: work_pb2.WatchDirectivesRequest, _context: object
@@ -130,6 +136,32 @@ class WorkService(work_pb2_grpc.WorkServiceServicer):
         state = runs_pb2.RunState.Name(finished.state)
         self._parts.log.info("run_finished", run=run, state=state, reason=finished.error.reason)
         return work_pb2.FinishRunResponse(run=finished)
+
+    async def ReportSandboxes(
+        self, request: work_pb2.ReportSandboxesRequest, _context: object
+    ) -> work_pb2.ReportSandboxesResponse:
+        """Keep what is open at a worker."""
+        worker = parse("workers", request.worker, "worker")
+        found = reports.check(worker, request.sandboxes)
+        lacking = await self._parts.reports.report(worker, request.incarnation, found)
+        return work_pb2.ReportSandboxesResponse(policies=lacking)
+
+    async def AskApproval(self, request: work_pb2.AskApprovalRequest, _context: object) -> work_pb2.AskApprovalResponse:
+        """Put a question to a person."""
+        found = await self._parts.approvals.ask(questions.check(request))
+        self._parts.log.info("approval_asked", approval=found.id, run=found.run, agent=found.agent)
+        return work_pb2.AskApprovalResponse(approval=questions.message(found))
+
+    async def Attach(  # type: ignore[override] # it writes to the context itself, so a cancel ends it at once
+        self, request_iterator: AsyncIterator[work_pb2.AttachRequest], context: Any
+    ) -> None:
+        """Serve a caller's stream by a worker's."""
+        requests = aiter(request_iterator)
+        first = await anext(requests, None)
+        if first is None:
+            raise invalid(("id", "must be in the first message"))
+        relay = self._parts.relays.take(first.id)
+        await first_of(relay.feed(first, requests), _pass_on(relay, context), relay.gone())
 
     def _finish(self, batch: appends.Batch, ending: Ending, transaction: Transaction) -> runs_pb2.Run:
         row = runs.row(transaction.connection, batch.run)
@@ -213,6 +245,12 @@ def _is_messages(text: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(found, list) and all(isinstance(item, dict) for item in found)
+
+
+async def _pass_on(relay: Relay, context: Any) -> None:
+    """Give a worker what its caller says, as fast as it takes it, until the caller is gone."""
+    while (message := await relay.inward.get()) is not None:
+        await context.write(work_pb2.AttachResponse(exec=message))
 
 
 async def _chunks(first: work_pb2.PutBlobRequest, rest: AsyncIterator[work_pb2.PutBlobRequest]) -> AsyncIterator[bytes]:

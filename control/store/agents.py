@@ -30,6 +30,12 @@ def names(connection: sa.Connection) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
+def policies(connection: sa.Connection, idents: Sequence[str]) -> dict[str, str]:
+    """Give the ids of the policies that agents name, of those that are not deleted."""
+    query = sa.select(table.c.id, table.c.policy).where(table.c.id.in_(idents), table.c.delete_time.is_(None))
+    return {row.id: row.policy for row in connection.execute(query)}
+
+
 def page(connection: sa.Connection, *, after: str, limit: int, deleted: bool) -> list[agents_pb2.Agent]:
     """Give agents by id, those after one."""
     query = sa.select(table).where(table.c.id > after).order_by(table.c.id).limit(limit)
@@ -74,6 +80,7 @@ def _values(agent: agents_pb2.Agent) -> dict[str, Any]:
         "toolsets": json.dumps(list(agent.toolsets)),
         "runtime": agent.runtime,
         "model": agent.model,
+        "policy": agent.policy.removeprefix("policies/"),
         "max_rounds": agent.limits.max_rounds,
         "max_seconds": agent.limits.max_seconds,
         "max_output_tokens": agent.limits.max_output_tokens,
@@ -90,6 +97,7 @@ def _agent(row: sa.Row[Any]) -> agents_pb2.Agent:
         toolsets=toolsets,
         runtime=row.runtime,
         model=row.model,
+        policy=f"policies/{row.policy}",
         limits=agents_pb2.RunLimits(
             max_rounds=row.max_rounds, max_seconds=row.max_seconds, max_output_tokens=row.max_output_tokens
         ),

@@ -145,6 +145,12 @@ def newest(connection: sa.Connection) -> str:
     return connection.execute(_NEWEST).scalar_one() or ""
 
 
+def last_worker(connection: sa.Connection, agent: str) -> str:
+    """Name the worker that an agent last ran on, empty where none did."""
+    query = sa.select(table.c.worker).where(table.c.agent == agent, table.c.worker != "")
+    return connection.execute(query.order_by(table.c.id.desc()).limit(1)).scalar_one_or_none() or ""
+
+
 def by_request(connection: sa.Connection, request_id: str) -> tuple[str, str] | None:
     """Give the id of the run that a request made, and the hash of that request."""
     found = connection.execute(_BY_REQUEST, {"wanted": request_id}).one_or_none()

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every version of the schema, oldest first; the last is this one. Each has a file in `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -28,6 +28,7 @@ agents = sa.Table(
     sa.Column("update_time", sa.BigInteger, nullable=False),
     sa.Column("delete_time", sa.BigInteger),
     sa.Column("version", sa.BigInteger, nullable=False),  # grows with every change; the etag is made of it
+    sa.Column("policy", sa.Text, nullable=False, server_default="default"),
 )
 
 sessions = sa.Table(
@@ -167,3 +168,103 @@ codes = sa.Table(
     sa.Column("hash", sa.Text, primary_key=True),
     sa.Column("expire_time", sa.BigInteger, nullable=False),
 )
+
+policies = sa.Table(
+    "policies",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),  # in force; 0 where none is
+    sa.Column("newest_version", sa.Integer, nullable=False),
+    sa.Column("built_in", sa.Boolean, nullable=False),
+    sa.Column("create_time", sa.BigInteger, nullable=False),
+    sa.Column("update_time", sa.BigInteger, nullable=False),
+)
+
+policy_versions = sa.Table(
+    "policy_versions",
+    metadata,
+    sa.Column("policy", sa.Text, sa.ForeignKey("policies.id"), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("state", sa.Integer, nullable=False),  # a number of signet.v1.PolicyState
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("description", sa.Text, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),  # as it was applied
+    sa.Column("canonical", sa.Text, nullable=False),  # empty where the document is bad
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("secrets", sa.Text, nullable=False),  # a JSON array of the names that it lends
+    sa.Column("wall_seconds", sa.Integer, nullable=False),  # 0 for no bound
+    sa.Column("needs_new_sandbox", sa.Boolean, nullable=False),
+    sa.Column("caller", sa.Text, nullable=False),
+    sa.Column("create_time", sa.BigInteger, nullable=False),
+)
+
+approvals = sa.Table(
+    "approvals",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("agent", sa.Text, sa.ForeignKey("agents.id"), nullable=False),
+    sa.Column("run", sa.Text, nullable=False),  # empty outside a run
+    sa.Column("session", sa.Text, nullable=False),
+    sa.Column("ask", sa.LargeBinary, nullable=False),  # a signet.v1.Ask
+    sa.Column("subject", sa.Text, nullable=False),  # what is asked for, so that the same is found
+    sa.Column("blast_radius", sa.Text, nullable=False),
+    sa.Column("state", sa.Integer, nullable=False),  # a number of signet.v1.ApprovalState
+    sa.Column("create_time", sa.BigInteger, nullable=False),
+    sa.Column("expire_time", sa.BigInteger, nullable=False),
+    sa.Column("end_time", sa.BigInteger),  # when it was answered, or its expiry was noticed
+    sa.Column("caller", sa.Text, nullable=False, server_default=""),
+    sa.Column("scope", sa.Integer, nullable=False, server_default="0"),  # of the answer, as hold_seconds
+    sa.Column("hold_seconds", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("grant", sa.Text, nullable=False, server_default=""),
+    sa.Column("worker", sa.Text, nullable=False),  # whoever asked; empty outside a run
+    sa.Column("incarnation", sa.Text, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),  # grows with every change of any of them
+)
+sa.Index("approvals_by_agent", approvals.c.agent, approvals.c.id)
+sa.Index("approvals_by_run", approvals.c.run)
+sa.Index("approvals_by_state", approvals.c.state, approvals.c.expire_time)
+sa.Index("approvals_by_end", approvals.c.end_time)
+sa.Index("approvals_by_revision", approvals.c.revision, unique=True)
+
+grants = sa.Table(
+    "grants",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("agent", sa.Text, sa.ForeignKey("agents.id"), nullable=False),
+    sa.Column("scope", sa.Integer, nullable=False),  # a number of signet.v1.GrantScope
+    sa.Column("subject", sa.Text, nullable=False),  # `runs/{run}` or `sessions/{session}`, or empty
+    sa.Column("ask", sa.LargeBinary, nullable=False),  # a signet.v1.Ask
+    sa.Column("covers", sa.Text, nullable=False),  # as approvals.subject
+    sa.Column("caller", sa.Text, nullable=False),
+    sa.Column("create_time", sa.BigInteger, nullable=False),
+    sa.Column("expire_time", sa.BigInteger),
+    sa.Column("revoke_time", sa.BigInteger),
+    sa.Column("revoke_caller", sa.Text, nullable=False, server_default=""),
+    sa.Column("approval", sa.Text, nullable=False),
+    sa.Column("ended", sa.Boolean, nullable=False, server_default=sa.false()),  # whoever it concerns was told
+)
+sa.Index("grants_by_agent", grants.c.agent, grants.c.ended)
+sa.Index("grants_by_expiry", grants.c.ended, grants.c.expire_time)
+
+# What a worker last said of its sandboxes; a worker that is lost has none.
+sandboxes = sa.Table(
+    "sandboxes",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),  # the worker's name, a dot and its own id there
+    sa.Column("worker", sa.Text, sa.ForeignKey("workers.id"), nullable=False),
+    sa.Column("agent", sa.Text, nullable=False),
+    sa.Column("run", sa.Text, nullable=False),
+    sa.Column("state", sa.Integer, nullable=False),  # a number of signet.v1.SandboxState
+    sa.Column("policy", sa.Text, nullable=False),
+    sa.Column("policy_version", sa.Integer, nullable=False),
+    sa.Column("policy_digest", sa.Text, nullable=False),
+    sa.Column("policy_problem", sa.Text, nullable=False),
+    sa.Column("problem_version", sa.Integer, nullable=False),
+    sa.Column("open_time", sa.BigInteger, nullable=False),
+    sa.Column("payload", sa.LargeBinary, nullable=False),  # a signet.v1.Sandbox
+    sa.Column(
+        "stop", sa.Integer, nullable=False, server_default="0"
+    ),  # 1: somebody asked for its end; 2: also of its run
+)
+sa.Index("sandboxes_by_worker", sandboxes.c.worker)
+sa.Index("sandboxes_by_agent", sandboxes.c.agent)

@@ -2,17 +2,20 @@
 
 import pytest
 
-from control import appends, creation, fleet, scopes, tally
-from control.fleet import Orders
+from control import appends, creation, scopes, tally
 from control.leases import Fate, fate
 from control.options import Options
+from control.orders import NOTHING, Orders
 from control.tally import Tally
 from signet.kit.auth import Caller
 from signet.kit.errors import InvalidArgument, PermissionDenied
 from signet.v1 import (
     agents_pb2,
+    approvals_pb2,
     events_pb2,
+    policies_pb2,
     runs_pb2,
+    sandboxes_pb2,
     sessions_pb2,
     souls_pb2,
     tokens_pb2,
@@ -21,7 +24,10 @@ from signet.v1 import (
 )
 from signet.work.v1 import work_pb2
 
-FILES = (agents_pb2, runs_pb2, sessions_pb2, souls_pb2, tokens_pb2, workers_pb2, work_pb2)
+FILES = (
+    agents_pb2, approvals_pb2, policies_pb2, runs_pb2, sandboxes_pb2, sessions_pb2, souls_pb2, tokens_pb2, workers_pb2,
+    work_pb2,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -65,12 +71,17 @@ def test_sums_of_events(events: list[events_pb2.RunEvent], expected: Tally) -> N
     assert tally.of(events) == expected
 
 
+def ordered(*runs: str, drain: bool = False) -> Orders:
+    return Orders(drain, {f"cancel {run}": work_pb2.Directive(cancel_run=f"runs/{run}") for run in runs})
+
+
 def test_a_worker_is_told_each_order_once() -> None:
-    told = Orders(cancel=("a",), drain=False)
-    assert told.directives(told) == []
-    now = Orders(cancel=("a", "b"), drain=True)
-    assert now.directives(told) == [work_pb2.Directive(cancel_run="runs/b"), work_pb2.Directive(drain=True)]
-    assert fleet.NOTHING.directives(now) == [work_pb2.Directive(drain=False)]
+    told = ordered("a")
+    assert told.beyond(told) == []
+    now = ordered("a", "b", drain=True)
+    assert now.beyond(told) == [work_pb2.Directive(cancel_run="runs/b"), work_pb2.Directive(drain=True)]
+    assert NOTHING.beyond(now) == [work_pb2.Directive(drain=False)]
+    assert now.all() == [*now.directives.values(), work_pb2.Directive(drain=True)]
 
 
 def test_every_method_names_its_scopes_and_there_are_no_others() -> None:

@@ -39,7 +39,7 @@ def begun(tmp_path: Path) -> Iterator[Transaction]:
 
 def fleet() -> Fleet:
     nothing: Any = None
-    return Fleet(nothing, nothing, Bells(), 10, 2)
+    return Fleet(nothing, nothing, Bells(), nothing, 10, 2)
 
 
 def later(transaction: Transaction, seconds: float) -> Transaction:
@@ -54,9 +54,9 @@ def test_nothing_is_appended_after_the_lease_ended(begun: Transaction) -> None:
 
 def test_a_lease_that_ended_cannot_be_renewed(begun: Transaction) -> None:
     held = (("1", 1),)
-    assert fleet()._renew("a", "a1", held, 0, later(begun, 9.9))[0] == []
-    assert fleet()._renew("a", "a1", held, 0, later(begun, 19.8))[0] == []
-    assert fleet()._renew("a", "a1", held, 0, later(begun, 29.8))[0] == ["1"]
+    assert fleet()._renew("a", "a1", held, 0, later(begun, 9.9)) == []
+    assert fleet()._renew("a", "a1", held, 0, later(begun, 19.8)) == []
+    assert fleet()._renew("a", "a1", held, 0, later(begun, 29.8)) == ["1"]
 
 
 def test_a_lease_ends_at_its_time_and_no_sooner(begun: Transaction) -> None:
@@ -65,7 +65,7 @@ def test_a_lease_ends_at_its_time_and_no_sooner(begun: Transaction) -> None:
 
 
 def test_a_lease_of_another_incarnation_or_generation_is_not_renewed(begun: Transaction) -> None:
-    assert fleet()._renew("a", "a1", (("1", 2),), 0, begun)[0] == ["1"]
-    assert fleet()._renew("a", "a1", (("2", 1),), 0, begun)[0] == ["2"]
+    assert fleet()._renew("a", "a1", (("1", 2),), 0, begun) == ["1"]
+    assert fleet()._renew("a", "a1", (("2", 1),), 0, begun) == ["2"]
     with pytest.raises(FailedPrecondition, match="newest incarnation"):
         fleet()._renew("a", "a0", (("1", 1),), 0, begun)

@@ -73,7 +73,7 @@ class Fencing(RuleBasedStateMachine):
         self.known: dict[str, Known] = {}
         self.incarnations: dict[str, str] = {}
         nothing: Any = None
-        self.fleet = Fleet(nothing, nothing, self.bells, LEASE, 2)
+        self.fleet = Fleet(nothing, nothing, self.bells, nothing, LEASE, 2)
         self.cancels = Cancels(nothing, self.bells)
         self.sessions = [self._new_session() for _ in range(2)]
 
@@ -189,10 +189,10 @@ class Fencing(RuleBasedStateMachine):
         if self.incarnations[handle.worker] != handle.incarnation:
             assert isinstance(result, SignetError)
         elif self._holds(handle):
-            assert result[0] == []
+            assert result == []
             self.known[handle.run].expires = self.now + LEASE * 1_000_000
         else:
-            assert result[0] == [handle.run]
+            assert result == [handle.run]
 
     @rule(handle=consumes(handles))
     def finish(self, handle: Handle) -> None:

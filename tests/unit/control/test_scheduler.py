@@ -10,6 +10,8 @@ import pytest
 from control.bells import Bells
 from control.claims import Terms
 from control.fleet import Fleet
+from control.orders import Desk
+from control.relay import Relays
 from control.scheduler import Scheduler
 from control.store import database, runs
 from control.store.readers import Readers
@@ -28,7 +30,7 @@ async def test_a_run_taken_for_a_caller_that_left_is_offered_again_at_once(tmp_p
     async with Readers(path) as readers, Writer(path) as writer:
         scheduler = Scheduler(writer, bells, Terms(3600, 1000, b"k" * 32), 2, get("test"))
         worker = Worker("a", "a1", "", "", 4, ("builtin",), b"", 0, 1, draining=False, active_runs=0)
-        await Fleet(readers, writer, bells, 3600, 2).register(worker)
+        await Fleet(readers, writer, bells, Desk(Relays(bells), b""), 3600, 2).register(worker)
         await writer.write(partial(seed.run, ident="1"))
         held, go_on = threading.Event(), threading.Event()
 
@@ -63,7 +65,7 @@ async def test_whoever_waits_for_a_run_is_told_when_control_ends(tmp_path: Path)
     async with Readers(path) as readers, Writer(path) as writer:
         scheduler = Scheduler(writer, bells, Terms(10, 1000, b"k" * 32), 2, get("test"))
         worker = Worker("a", "a1", "", "", 4, ("builtin",), b"", 0, 1, draining=False, active_runs=0)
-        await Fleet(readers, writer, bells, 10, 2).register(worker)
+        await Fleet(readers, writer, bells, Desk(Relays(bells), b""), 10, 2).register(worker)
         waiting = asyncio.create_task(scheduler.claim("a", "a1", 60))
         await asyncio.sleep(0)
         bells.close()
