@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NoReturn
@@ -25,15 +25,16 @@ _MASKED: Final = (
 )
 
 
-def enter(spec: Spec, control: socket.socket, host: Host) -> NoReturn:
+def enter(spec: Spec, control: socket.socket, host: Host, grouped: Sequence[str] = ()) -> NoReturn:
     """Isolate this process by `spec`, tell the launcher on `control`, and serve it. Never returns.
 
-    Sends `listening` (with the listeners' fds; as root it then waits for `mapped`), `ready` with the probe's report, or
-    `failed` with the layer.
+    Sends `listening` (with the listeners' fds) and waits for `placed`, by which time it is in the group that bounds
+    `grouped` and, as root, its user is mapped; then `ready` with the probe's report, or `failed` with the layer.
     """
     try:
-        _isolate(spec, control, host)
-        Init(control, _environment(spec)).serve()
+        _isolate(spec, control, host, grouped)
+        watched = 0 if "memory" in grouped else spec.limits.memory_bytes
+        Init(control, _environment(spec), watched).serve()
     except SandboxUnavailable as error:
         _tell(control, error)
     except BaseException as error:  # noqa: BLE001 - the last frame of pid 1: the launcher has to learn of it
@@ -47,7 +48,7 @@ def runtime_folders() -> list[Path]:
     return [] if prefix.is_relative_to("/usr") else [prefix]
 
 
-def _isolate(spec: Spec, control: socket.socket, host: Host) -> None:
+def _isolate(spec: Spec, control: socket.socket, host: Host, grouped: Sequence[str]) -> None:
     runtime = runtime_folders()
     with _layer("descriptors"):
         _forget_descriptors(control)
@@ -64,9 +65,9 @@ def _isolate(spec: Spec, control: socket.socket, host: Host) -> None:
             namespaces.own_user()
         _hand_out(control, listeners)
         if host.as_root:
-            _become_nobody(control)
+            _become_nobody()
     with _layer("capabilities"):
-        _give_up_privileges(spec)
+        _give_up_privileges(spec, grouped)
     with _layer("landlock"):
         version = landlock.restrict(spec, runtime)
     with _layer("seccomp"):
@@ -75,7 +76,7 @@ def _isolate(spec: Spec, control: socket.socket, host: Host) -> None:
         if spec.workspace_mode == "read-write":
             _recover_workspace()
     with _layer("probe"):
-        report = probe(spec, Outside(host, version, _WITNESS))
+        report = probe(spec, Outside(host, version, _WITNESS, tuple(grouped)))
         witness.close()
     wire.send(control, {"op": "ready", "report": report.to_wire()})
 
@@ -104,28 +105,31 @@ def _open_network(spec: Spec) -> tuple[dict[str, socket.socket], socket.socket]:
 
 
 def _hand_out(control: socket.socket, listeners: Mapping[str, socket.socket]) -> None:
-    """Give the listeners to the launcher: a socket stays in the network it was made in, whoever accepts on it."""
+    """Give the listeners to the launcher, and wait until it has placed this process.
+
+    A socket stays in the network it was made in, whoever accepts on it.
+    """
     wire.send(control, {"op": "listening", "names": list(listeners)}, [sock.fileno() for sock in listeners.values()])
     for sock in listeners.values():
         sock.close()
-
-
-def _become_nobody(control: socket.socket) -> None:
     answer = wire.receive(control)
-    if answer is None or answer[0].get("op") != "mapped":
+    if answer is None or answer[0].get("op") != "placed":
         raise SandboxUnavailable("the launcher went away.", layer="user")
+
+
+def _become_nobody() -> None:
     os.setresgid(INSIDE_UID, INSIDE_UID, INSIDE_UID)
     os.setresuid(INSIDE_UID, INSIDE_UID, INSIDE_UID)
 
 
-def _give_up_privileges(spec: Spec) -> None:
+def _give_up_privileges(spec: Spec, grouped: Sequence[str]) -> None:
     linux.drop_bounding_capabilities()
     linux.clear_capabilities()
     linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
     # Only now: a change of user clears it.
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
-    limits.apply(spec.limits)
+    limits.apply(spec.limits, grouped)
 
 
 def _filter(spec: Spec) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 
 from workers.sandbox import entry, terminal, wire
 from workers.sandbox.terminal import Terminal
+from workers.sandbox.watch import Watch
 
 _SPAWN_ATTEMPTS: Final = {errno.ENOENT, errno.EACCES, errno.ENOTDIR}
 
@@ -19,12 +20,15 @@ _SPAWN_ATTEMPTS: Final = {errno.ENOENT, errno.EACCES, errno.ENOTDIR}
 class Init:
     """The loop of pid 1. `control` is the launcher's socket, `env` what every process starts from.
 
+    `memory_bytes` (0: not bounded) is what all processes may have together, if nothing else holds them to it.
+
     Takes `start`, `signal` and `clear`; sends `started` or `refused`, `exited`, `cleared`, each with the request's id.
     Ends, and with it every process of the sandbox, when the launcher closes the control socket.
     """
 
-    def __init__(self, control: socket.socket, env: Mapping[str, str]) -> None:
+    def __init__(self, control: socket.socket, env: Mapping[str, str], memory_bytes: int = 0) -> None:
         self._control = control
+        self._watch = Watch(memory_bytes)
         self._env = dict(env)
         self._running: dict[int, int] = {}  # pid to the id of its start
         self._children, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -38,7 +42,8 @@ class Init:
         poller.register(self._control, select.POLLIN)
         poller.register(self._children, select.POLLIN)
         while True:
-            ready = {fd for fd, _ in poller.poll()}
+            ready = {fd for fd, _ in poller.poll(self._watch.timeout)}
+            self._watch.look()
             if self._children in ready:
                 os.read(self._children, 4096)
                 self._reap(os.WNOHANG)
@@ -76,6 +81,7 @@ class Init:
             self._send({"op": "refused", "id": message["id"], "reason": str(error), "errno": None})
         else:
             self._running[pid] = message["id"]
+            self._watch.begin()
             self._send({"op": "started", "id": message["id"], "pid": pid}, master)
         finally:
             os.chdir("/")

@@ -12,9 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Self
 
-from workers.sandbox import entry, namespaces, wire
+from workers.sandbox import cgroups, entry, namespaces, wire
+from workers.sandbox.cgroups import Groups
 from workers.sandbox.channel import Channel
 from workers.sandbox.errors import SandboxUnavailable
+from workers.sandbox.group import Group
 from workers.sandbox.process import Process
 from workers.sandbox.sandbox import Sandbox
 from workers.sandbox.spec import Entry, Spec
@@ -22,6 +24,8 @@ from workers.sandbox.spec import Entry, Spec
 _START_SECONDS: Final = 30.0
 _OPEN_SECONDS: Final = 10.0
 _END_SECONDS: Final = 10.0
+_REMOVALS: Final = 200  # attempts to remove a group whose last process is just going
+_REMOVAL_SECONDS: Final = 0.01
 _SOURCES: Final = Path(__file__).parents[2]
 # By -c and not -m, so that it also runs from a checkout which is not installed; -I so that nothing in the worker's
 # environment, folder or home decides what is imported.
@@ -49,6 +53,8 @@ class Launcher:
         self._children: dict[int, asyncio.Future[int]] = {}
         self._sandboxes: set[Sandbox] = set()
         self._as_root = False
+        self._groups = Groups.find()
+        self._removals: set[asyncio.Task[None]] = set()
         self._channel = Channel(control, self._receive, self._lost)
 
     @classmethod
@@ -105,17 +111,23 @@ class Launcher:
         if not self._as_root:
             spec = replace(spec, host_uid=None)
         _prepare(spec)
+        group = self._group(spec)
         ours, theirs = wire.pair()
         with theirs:
             try:
-                pid, death = await self._fork({"op": "sandbox", "spec": spec.to_wire()}, [theirs.fileno()])
+                message = {"op": "sandbox", "spec": spec.to_wire(), "grouped": group.controllers if group else []}
+                pid, death = await self._fork(message, [theirs.fileno()])
             except BaseException:
                 ours.close()
+                self._remove(group)
                 raise
-        sandbox = Sandbox(spec, ours, pid, death, lambda: self._signal(pid, signal.SIGKILL))
+        death.add_done_callback(lambda _: self._remove(group))
+        sandbox = Sandbox(spec, ours, pid, death, lambda: self._signal(pid, signal.SIGKILL), group=group)
         self._sandboxes.add(sandbox)
         death.add_done_callback(lambda _: self._sandboxes.discard(sandbox))
         try:
+            # It goes on only when the sandbox has answered it, so all that it ever starts is in the group.
+            _place(group, pid)
             async with asyncio.timeout(_OPEN_SECONDS):
                 await sandbox.opened()
         except TimeoutError as late:
@@ -156,6 +168,8 @@ class Launcher:
         self._lost()
         for sandbox in list(self._sandboxes):
             await sandbox.aclose()
+        if self._removals:
+            await asyncio.wait(self._removals)
         try:
             async with asyncio.timeout(_END_SECONDS):
                 await self._zygote.wait()
@@ -168,6 +182,23 @@ class Launcher:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+    def _group(self, spec: Spec) -> Group | None:
+        """Make the group that bounds a sandbox; None if nothing asks for one or this host has none to give."""
+        if not self._groups.serving(spec.limits):
+            return None
+        try:
+            return self._groups.make(f"{next(self._numbers)}.{spec.name}", spec.limits)
+        except OSError as error:
+            reason = f"cgroup v{self._groups.version}: {error.filename}: {error.strerror}."
+            raise SandboxUnavailable(reason, layer="limits", hint=cgroups.HINT) from error
+
+    def _remove(self, group: Group | None) -> None:
+        """Remove a group, now or as soon as the kernel has done with its last process."""
+        if group is not None and not group.remove():
+            task = asyncio.get_running_loop().create_task(_remove_later(group))
+            self._removals.add(task)
+            task.add_done_callback(self._removals.discard)
 
     async def _greet(self, python: str) -> None:
         both: list[asyncio.Future[Any]] = [self._hello, self._ended]
@@ -191,6 +222,10 @@ class Launcher:
             self._channel.send({**message, "id": number}, fds)
             async with asyncio.timeout(_OPEN_SECONDS):
                 return await answer
+        except asyncio.CancelledError:
+            if answer.done() and not answer.cancelled() and answer.exception() is None:
+                self._signal(answer.result()[0], signal.SIGKILL)  # forked between the answer and the next step here
+            raise
         except ConnectionError as error:
             raise SandboxUnavailable("the zygote is gone.", layer="zygote") from error
         except TimeoutError as late:
@@ -251,6 +286,25 @@ def _prepare(spec: Spec) -> None:
         raise SandboxUnavailable(f"{spec.workspace}: {error.strerror}.", layer="workspace") from error
     if not spec.workspace.is_dir():
         raise SandboxUnavailable(f"{spec.workspace} is not a folder.", layer="workspace")
+
+
+def _place(group: Group | None, pid: int) -> None:
+    if group is None:
+        return
+    try:
+        group.place(pid)
+    except ProcessLookupError:
+        return  # dead already, which is told otherwise
+    except OSError as error:
+        reason = f"{error.filename}: {error.strerror}."
+        raise SandboxUnavailable(reason, layer="limits", hint=cgroups.HINT) from error
+
+
+async def _remove_later(group: Group) -> None:
+    for _ in range(_REMOVALS):
+        await asyncio.sleep(_REMOVAL_SECONDS)
+        if group.remove():
+            return
 
 
 def _unreadable(python: str) -> str:

@@ -32,7 +32,7 @@ PR_CAP_AMBIENT: Final = 47
 
 _CLEAR_ALL_AMBIENT: Final = 4
 _CAP_VERSION_3: Final = 0x20080522
-_LAST_FD: Final = 0xFFFFFFFF
+_LAST_FD: Final = 0x7FFFFFFF  # gVisor takes no more, and no descriptor has a higher number
 _SIOCSIFFLAGS: Final = 0x8914
 _IFF_UP_RUNNING: Final = 0x41
 

@@ -6,13 +6,13 @@ Each attempt is one that only its own layer refuses, so a layer that is missing 
 import errno
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from workers.sandbox import landlock, limits, linux, namespaces
+from workers.sandbox import cgroups, landlock, limits, linux, namespaces
 from workers.sandbox.report import Layer, Report
 from workers.sandbox.spec import INSIDE_UID, WORKSPACE, Spec
 
@@ -29,13 +29,14 @@ _DISCARD: Final = 9
 class Outside:
     """What the probe compares with.
 
-    The host, the Landlock version in force, and the name of an abstract socket which listens in this network namespace
-    but was made before Landlock.
+    The host, the Landlock version in force, the name of an abstract socket which listens in this network namespace
+    but was made before Landlock, and the controllers of the group that bounds the sandbox.
     """
 
     host: namespaces.Host
     landlock: int
     witness: str
+    grouped: tuple[str, ...] = ()
 
 
 def probe(spec: Spec, outside: Outside) -> Report:
@@ -55,7 +56,7 @@ def probe(spec: Spec, outside: Outside) -> Report:
             ),
             _flag("no_new_privs", linux.prctl(linux.PR_GET_NO_NEW_PRIVS) == 1, "no exec gains privileges"),
             _flag("dumpable", linux.prctl(linux.PR_GET_DUMPABLE) == 0, "pid 1 cannot be read or traced"),
-            _flag("limits", limits.in_force(spec.limits), "per process and per sandbox, by setrlimit"),
+            _limits(spec, outside),
             _landlock(spec, outside),
             _seccomp(status),
         )
@@ -116,6 +117,30 @@ def _network() -> Layer:
     if names != ["lo"] or reached:
         return Layer("network", "absent", f"interfaces {', '.join(names)}; route to {', '.join(reached) or 'nowhere'}")
     return Layer("network", "enforced", "only lo, no route out")
+
+
+def _limits(spec: Spec, outside: Outside) -> Layer:
+    """See that each limit is in force, and by what: the group's name is read where the kernel says what one is in."""
+    memberships = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    version = 1 if any("memory" in names or "cpu" in names for _, names, _ in memberships) else 2
+    strangers = [name for name in outside.grouped if not _in_group(name, memberships)]
+    if strangers or not limits.in_force(spec.limits, outside.grouped):
+        what = f"not in a group for {', '.join(strangers)}" if strangers else "not in force: limits by setrlimit"
+        return Layer("limits", "absent", what)
+    by = f"cgroup v{version} ({', '.join(outside.grouped)}), rlimits" if outside.grouped else "rlimits"
+    lacks = []
+    if spec.limits.memory_bytes and "memory" not in outside.grouped:
+        lacks.append("memory by address space, and by pid 1, which looks 5 times a second and ends the largest process")
+    if spec.limits.cpu and "cpu" not in outside.grouped:
+        lacks.append("cpu not bounded")
+    if lacks:
+        return Layer("limits", "partial", f"{by}; {'; '.join(lacks)}", cgroups.HINT)
+    return Layer("limits", "enforced", by)
+
+
+def _in_group(controller: str, memberships: Sequence[Sequence[str]]) -> bool:
+    mine = {name: path for _, names, path in memberships for name in names.split(",")}
+    return cgroups.PREFIX in mine.get(controller, mine.get("", ""))
 
 
 def _landlock(spec: Spec, outside: Outside) -> Layer:

@@ -10,13 +10,15 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Self
 
-from workers.sandbox import entry, namespaces
+from workers.sandbox import entry, namespaces, usage
 from workers.sandbox.channel import Channel
 from workers.sandbox.errors import SandboxUnavailable
+from workers.sandbox.group import Group
 from workers.sandbox.process import Process
 from workers.sandbox.report import Report
 from workers.sandbox.spec import Command, Entry, Spec
 from workers.sandbox.terminal import Terminal
+from workers.sandbox.usage import Usage
 
 _START_SECONDS: Final = 10.0
 _TERM: Final = "xterm-256color"
@@ -34,7 +36,14 @@ class Sandbox:
     """
 
     def __init__(
-        self, spec: Spec, control: socket.socket, pid: int, death: asyncio.Future[int], kill: Callable[[], None]
+        self,
+        spec: Spec,
+        control: socket.socket,
+        pid: int,
+        death: asyncio.Future[int],
+        kill: Callable[[], None],
+        *,
+        group: Group | None = None,
     ) -> None:
         self.spec = spec
         self.name = spec.name
@@ -43,6 +52,7 @@ class Sandbox:
         self.listeners: dict[str, socket.socket] = {}
         self._death = death
         self._kill = kill
+        self._group = group
         self._told = False  # of the listeners
         self._numbers = itertools.count(1)
         self._processes: dict[int, Process] = {}
@@ -117,6 +127,10 @@ class Sandbox:
         except TimeoutError as late:
             raise self._gone(f"its processes did not die in {_CLEAR_SECONDS:.0f} s.") from late
 
+    def usage(self) -> Usage:
+        """Measure what it uses now; all zero once it is gone."""
+        return Usage(0, 0, 0) if self._death.done() else usage.measure(self.pid, self._group)
+
     async def aclose(self) -> None:
         """Kill everything in it and wait until it is gone. May be called twice."""
         self._channel.close()
@@ -144,6 +158,10 @@ class Sandbox:
         try:
             self._channel.send({**message, "id": number}, fds)
             return await answer
+        except asyncio.CancelledError:
+            if answer.done() and not answer.cancelled() and answer.exception() is None and answer.result():
+                self._signal(number, signal.SIGKILL)  # it was started between the answer and the next step here
+            raise
         except (BufferError, ConnectionError) as error:
             raise self._gone(str(error)) from error
         finally:
@@ -180,15 +198,14 @@ class Sandbox:
         self.listeners = {name: socket.socket(fileno=fd) for name, fd in zip(names, fds, strict=True)}
         for listener in self.listeners.values():
             listener.setblocking(False)
-        if self.spec.host_uid is None:
-            return
         try:
-            namespaces.map_user(self.pid, self.spec.host_uid, self.spec.host_uid)
+            if self.spec.host_uid is not None:
+                namespaces.map_user(self.pid, self.spec.host_uid, self.spec.host_uid)
         except OSError as error:
             reason = f"host uid {self.spec.host_uid} cannot be mapped: {error.strerror}."
             self._resolve_ready(SandboxUnavailable(reason, layer="user"))
         else:
-            self._channel.send({"op": "mapped"})
+            self._channel.send({"op": "placed"})
 
     def _answered(self, message: dict[str, Any], fds: list[int]) -> None:
         number = message["id"]

@@ -2,9 +2,9 @@
 
     python -m workers.sandbox.zygote CONTROL_FD PARENT_PID MODULE…
 
-On the control socket come `sandbox` {id, spec} with the sandbox's own control socket, `sidecar` {id, entry, env,
-places} with its fds, and `signal` {pid, signal}. Out go `hello` {as_root}, `forked` {id, pid}, `failed` {id, reason,
-layer, hint} and `exited` {pid, code}.
+On the control socket come `sandbox` {id, spec, grouped} with the sandbox's own control socket, `sidecar` {id, entry,
+env, places} with its fds, and `signal` {pid, signal}. Out go `hello` {as_root}, `forked` {id, pid}, `failed` {id,
+reason, layer, hint} and `exited` {pid, code}.
 """
 
 import gc
@@ -72,7 +72,7 @@ class Zygote:
         spec = Spec.from_wire(message["spec"])
         pid = namespaces.create(as_root=self._host.as_root)
         if pid == 0:
-            enter(spec, socket.socket(fileno=fds[0]), self._host)
+            enter(spec, socket.socket(fileno=fds[0]), self._host, message["grouped"])
         return pid
 
     def _sidecar(self, message: dict[str, Any], fds: Sequence[int]) -> int:

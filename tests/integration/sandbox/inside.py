@@ -361,3 +361,48 @@ def _preload(path: str) -> None:
     except OSError as error:
         if "failed to map" in str(error) or "Operation not permitted" in str(error):
             raise OSError(errno.EPERM, str(error)) from error
+
+
+def eat() -> None:
+    """Take memory in ever more children of 16 MiB each, and never give it back."""
+    tell("eating")
+    while True:
+        if os.fork() == 0:
+            kept = bytearray(b"x") * (16 << 20)
+            signal.pause()
+            del kept
+        time.sleep(0.01)
+
+
+def gorge() -> None:
+    """Take memory in one process until there is no more; how many MiB it got."""
+    kept: list[bytes] = []
+    try:
+        while len(kept) < 4096:
+            kept.append(b"x" * (1 << 20))
+    except MemoryError:
+        count = len(kept)
+        kept.clear()
+        tell(count)
+
+
+def spin() -> None:
+    """Compute in four processes for a second on the clock; how many seconds of processor that took."""
+    until = time.monotonic() + 1.0
+    for _ in range(3):
+        if os.fork() == 0:
+            break
+    else:
+        until_all = True
+        while time.monotonic() < until:
+            pass
+        while until_all:
+            try:
+                os.wait()
+            except ChildProcessError:
+                until_all = False
+        tell(sum(os.times()[:4]))
+        return
+    while time.monotonic() < until:
+        pass
+    os._exit(0)
