@@ -222,7 +222,9 @@ class Egress:
             self._decided(Decided(**message.fields))
         elif message.kind == "leaf":
             await self._tell(channel, "leaf", {**number(message), **self._leaf(message.fields["host"])})
-        elif message.kind == "ask" and len(self._questions) < QUESTIONS:
+        elif message.kind == "ask" and len(self._questions) >= QUESTIONS:
+            await self._tell(channel, "asked", {**number(message), "approval": ""})
+        elif message.kind == "ask":
             question = self._loop.create_task(self._question(channel, message))
             self._questions.add(question)
             question.add_done_callback(self._questions.discard)
