@@ -1,6 +1,6 @@
 """What is asked of a policy, and its answer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from signet.policy.model import Endpoint
@@ -64,7 +64,7 @@ class Decision:
     endpoint: str | None = None
     ask: bool = False
     hint: str = ""
-    matches: tuple[Match, ...] = ()
+    matches: tuple[Match, ...] = field(default=(), repr=False)
 
     @property
     def passes(self) -> bool:

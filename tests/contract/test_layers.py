@@ -12,13 +12,20 @@ LAYERS: Mapping[str, frozenset[str]] = {
     "signet.v1": frozenset(),
     "signet.work": frozenset({"signet.v1"}),
     "signet.kit": frozenset({"signet.v1"}),
+    "signet.policy": frozenset(),
     "signet.catalog": frozenset({"signet.v1", "signet.kit"}),
     "signet.client": frozenset({"signet.v1", "signet.kit"}),
-    "signet.cli": frozenset({"signet.v1", "signet.kit", "signet.catalog", "signet.client", "signet.up"}),
-    "signet.up": frozenset({"signet.v1", "signet.kit", "signet.client", "signet.cli"}),
-    "control": frozenset({"signet.v1", "signet.work", "signet.kit", "signet.catalog", "signet.client"}),
+    "signet.cli": frozenset(
+        {"signet.v1", "signet.kit", "signet.policy", "signet.catalog", "signet.client", "signet.up"}
+    ),
+    "signet.up": frozenset({"signet.v1", "signet.kit", "signet.policy", "signet.client", "signet.cli"}),
+    "control": frozenset(
+        {"signet.v1", "signet.work", "signet.kit", "signet.policy", "signet.catalog", "signet.client"}
+    ),
     "router": frozenset({"signet.v1", "signet.kit", "signet.client"}),
-    "workers": frozenset({"signet.v1", "signet.work", "signet.kit", "signet.catalog", "signet.client"}),
+    "workers": frozenset(
+        {"signet.v1", "signet.work", "signet.kit", "signet.policy", "signet.catalog", "signet.client"}
+    ),
     "benchmark": frozenset({"signet.v1", "signet.work", "signet.kit", "signet.client", "signet.cli"}),
     "web": frozenset({"signet.v1", "signet.kit", "signet.client"}),
 }
@@ -90,6 +97,14 @@ def test_state_is_reached_through_the_client(name: str) -> None:
 
 def test_only_the_benchmark_knows_ray() -> None:
     assert not wrong(one for one in IMPORTS if within(one.module, ["ray"]) and layer(one.importer) != "benchmark")
+
+
+def test_policies_are_decided_with_the_standard_library_and_only_documents_know_yaml() -> None:
+    import sys
+
+    policy = [one for one in IMPORTS if within(one.importer, ["signet.policy"])]
+    foreign = [one for one in policy if one.module.split(".")[0] not in {"signet", *sys.stdlib_module_names}]
+    assert {(one.importer, one.module) for one in foreign} == {("signet.policy.document", "yaml")}
 
 
 def test_what_runs_inside_a_sandbox_needs_the_standard_library_only() -> None:

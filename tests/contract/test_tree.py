@@ -24,6 +24,8 @@ PLACES = {
     "somebody's home": r"\.pyenv|/home/(?!USER)[a-z]+/",
     "a path of one machine": r"(?<![\w.])/(?:work|opt/pypi|workspace/main)/",
 }
+REACHED = Path("signet/policy/presets")
+"""What agents may be let through to, registries too; nothing is installed from what stands there."""
 
 
 def texts() -> Iterator[tuple[Path, str]]:
@@ -45,7 +47,7 @@ def test_the_tree_names_no_registry_and_no_place_of_one_machine() -> None:
             found += [
                 f"{path.relative_to(ROOT)}:{number} names {what}"
                 for what, form in PLACES.items()
-                if re.search(form, line)
+                if re.search(form, line) and not (what == "a registry" and path.is_relative_to(ROOT / REACHED))
             ]
     assert not found
 
