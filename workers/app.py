@@ -13,13 +13,18 @@ from signet.kit.lifecycle import StartError, notify
 from signet.kit.log import Log
 from signet.v1 import events_pb2
 from signet.work.v1 import work_pb2
-from workers.cell import Builder, isolation, missing
+from workers.approvals import Approvals
+from workers.attach import Attach
+from workers.builder import Builder
+from workers.cell import isolation, missing
 from workers.claim import Claimer
 from workers.control import Control
 from workers.directives import Directives
 from workers.execute import Execution, Means
 from workers.lease import Keeper
+from workers.open import OpenSandboxes
 from workers.options import Options
+from workers.orders import Orders
 from workers.policies import permissions
 from workers.pool import Pool
 from workers.runtime import RUNTIMES
@@ -28,8 +33,10 @@ from workers.sandbox.launcher import Launcher
 from workers.sandbox.spec import Command, Entry
 from workers.workspace import Workspaces
 
-PRELOAD = ("workers.runtimes.builtin.main", "workers.tools.host", "workers.sidecars.inference")
+PRELOAD = ("workers.runtimes.builtin.main", "workers.tools.host", "workers.tools.archive", "workers.sidecars.inference")
 """What is forked, never imported, when a run begins."""
+SIDECARS = "workers.sidecars."
+"""Modules below it run beside sandboxes, all others inside."""
 PROBE = "probe"
 
 
@@ -47,30 +54,43 @@ async def serve(
     if token is None:
         return 0
     launcher = await _launcher(preload)
-    builder = Builder(launcher, Workspaces(home.workspaces), log)
-    pool = Pool(builder, most_warm=options.warm_sandboxes, idle_seconds=options.idle_seconds)
+    door = options.door or home.target("door.sock")
     try:
-        registration = work_pb2.RegisterWorkerRequest(
-            host=f"{platform.node()}, {platform.system()} {platform.release()}, {platform.machine()}",
-            version=metadata.version("signet"),
-            capacity=options.capacity,
-            isolation=await _probed(builder, log),
-            runtimes=list(runtimes),
-        )
         async with dial.channel(options.control or home.target("control.sock"), token) as channel:
             control = Control(channel, f"workers/{options.name}")
+            approvals = Approvals(control)
+            builder = Builder(
+                launcher,
+                Workspaces(home.workspaces),
+                approvals,
+                log,
+                bundles=home.workspaces.parent / "bundles",
+                door=door,
+                preload=[module for module in preload if not module.startswith(SIDECARS)],
+            )
+            pool = Pool(builder, most_warm=options.warm_sandboxes, idle_seconds=options.idle_seconds)
+            registration = work_pb2.RegisterWorkerRequest(
+                host=f"{platform.node()}, {platform.system()} {platform.release()}, {platform.machine()}",
+                version=metadata.version("signet"),
+                capacity=options.capacity,
+                isolation=await _probed(builder, log),
+                runtimes=list(runtimes),
+            )
             means = Means(
                 control=control,
                 pool=pool,
+                approvals=approvals,
                 runtimes=runtimes,
-                door=options.door or home.target("door.sock"),
+                door=door,
                 router_wait_seconds=options.router_wait_seconds,
                 tool_seconds=options.tool_seconds,
                 log=log,
             )
-            return await _run(means, registration, launcher, stop, options.drain_seconds)
+            try:
+                return await _run(means, registration, launcher, stop, options)
+            finally:
+                await pool.aclose()
     finally:
-        await pool.aclose()
         await launcher.aclose()
 
 
@@ -79,22 +99,28 @@ async def _run(
     registration: work_pb2.RegisterWorkerRequest,
     launcher: Launcher,
     stop: asyncio.Event,
-    drain_seconds: float,
+    options: Options,
 ) -> int:
-    control = means.control
-    keeper = Keeper(control, lambda: means.pool.size, means.log)
+    control, pool, log = means.control, means.pool, means.log
+    keeper = Keeper(control, lambda: pool.size, log)
     execute = partial(Execution, means)
     claimer = Claimer(keeper, registration, execute, ready=partial(notify, "READY=1"), means=means)
+    attach = Attach(control, pool, log)
+    orders = Orders(claimer, pool, means.approvals, attach, log)
+    report = OpenSandboxes(options.name, pool, control.report_sandboxes, orders.load, log)
     async with asyncio.TaskGroup() as group:
         beside = [
-            group.create_task(keeper.run(claimer.obey)),
-            group.create_task(Directives(control, claimer.obey).run()),
-            group.create_task(means.pool.run()),
+            group.create_task(keeper.run(orders.obey)),
+            group.create_task(Directives(control, orders.obey).run()),
+            group.create_task(report.run()),
+            group.create_task(pool.run()),
             group.create_task(_watch(launcher)),
         ]
-        await claimer.run(stop, drain_seconds)
+        await claimer.run(stop, options.drain_seconds)
         for task in beside:
             task.cancel()
+    await attach.aclose()
+    await orders.aclose()
     return 0
 
 

@@ -1,23 +1,34 @@
-"""A cell: one sandbox and the sidecar beside it, for one run at a time."""
+"""A cell: one sandbox, the sidecars beside it, and what is in force in it; for one run at a time."""
 
 import asyncio
 import contextlib
-import itertools
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from signet.kit.log import Log
 from signet.kit.times import now_micros
+from signet.policy.decision import Attempt, Decision, GrantView
 from signet.v1 import events_pb2
+from workers import questions
+from workers.authority import Authority
+from workers.children import Children
 from workers.clock import now
+from workers.decisions import Decisions
+from workers.egress import Decided, EgressRefused
+from workers.guest import Guest
+from workers.logbook import Logbook
+from workers.place import Place
+from workers.placeholders import Placeholders
 from workers.policies import Permissions
+from workers.questions import Questions
+from workers.quota import Quota
 from workers.sandbox.errors import SandboxUnavailable
-from workers.sandbox.launcher import Launcher
+from workers.sandbox.process import Process
 from workers.sandbox.report import Report
 from workers.sandbox.sandbox import Sandbox
-from workers.sandbox.spec import Spec
+from workers.sandbox.spec import Command, Entry
 from workers.sidecar import Sidecar
-from workers.workspace import Workspaces
+from workers.ways import Loaded, Ways
 
-INFERENCE = ("127.0.0.2", 80)
 _STATES = {
     "enforced": events_pb2.ISOLATION_STATE_ENFORCED,
     "partial": events_pb2.ISOLATION_STATE_PARTIAL,
@@ -25,30 +36,53 @@ _STATES = {
 }
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What a cell is made of. `questions` are its visitors'; `children` where tool calls have their own sandboxes."""
+
+    sandbox: Sandbox
+    sidecar: Sidecar
+    authority: Authority
+    placeholders: Placeholders
+    ways: Ways
+    questions: Questions
+    children: Children | None = None
+
+
 class Cell:
     """A sandbox of one agent, with what is in force in it.
 
-    `warm` says whether a run was in it before, `run` and `session` which is in it now, "" for none. `visitors` are
-    people's commands in it; a run never begins where one is. `opened` is when, in microseconds since 1970.
-    `permissions` is what it has loaded, and `problem` why something newer could not be.
+    `warm` says whether a run was in it before, `guest` is the one that is in it now. `visitors` are people's commands
+    in it; a run never begins where one is. `opened` is when, in microseconds since 1970. `permissions` is what it has
+    loaded; `problem` is why a newer version, `problem_version`, could not be.
     """
 
-    def __init__(self, permissions: Permissions, sandbox: Sandbox, sidecar: Sidecar) -> None:
+    def __init__(self, permissions: Permissions, parts: Parts) -> None:
         self.agent = permissions.agent
         self.permissions = permissions
         self.static = permissions.static
         self.problem = ""
-        self.sandbox = sandbox
-        self.sidecar = sidecar
+        self.problem_version = 0
+        self.sandbox = parts.sandbox
+        self.sidecar = parts.sidecar
+        self.logbook = Logbook()
+        self.quota = Quota(parts.sandbox, most_bytes=permissions.policy.resources.disk_bytes, told=self._full)
+        self.guest: Guest | None = None
         self.warm = False
-        self.run = ""
-        self.session = ""
         self.visitors = 0
         self.stopping = False
         self.door = asyncio.Lock()
         """Held by whoever enters or leaves as a visitor, cleaning included."""
         self.opened = now_micros()
         self.idle_since = now()
+        self._parts = parts
+        self._children = parts.children
+        self._decisions = Decisions(self._decided)
+
+    @property
+    def run(self) -> str:
+        """The run in it, `runs/{run}`; "" for none."""
+        return self.guest.name if self.guest else ""
 
     @property
     def alive(self) -> bool:
@@ -58,7 +92,7 @@ class Cell:
     @property
     def idle(self) -> bool:
         """Whether neither a run nor a person is in it."""
-        return not self.run and not self.visitors
+        return self.guest is None and not self.visitors
 
     @property
     def outdated(self) -> bool:
@@ -68,68 +102,125 @@ class Cell:
     @property
     def restarts(self) -> int:
         """How often its sidecars were started anew after a crash."""
-        return self.sidecar.restarts
+        return self.sidecar.restarts + self._parts.ways.restarts
+
+    @property
+    def grants(self) -> Sequence[GrantView]:
+        """The grants that reach whoever is in it."""
+        return _reaching(self.permissions, self.guest)
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """What processes find in their environment by the policy in force, which may be newer than the sandbox."""
+        return self._parts.placeholders.env(self.permissions.policy)
 
     def suits(self, permissions: Permissions) -> bool:
         """Whether a run of the same agent under these permissions may be in it."""
         return self.alive and self.static == permissions.static
 
-    def enter(self, run: str, session: str) -> None:
+    def enter(self, guest: Guest) -> None:
         """Let a run in."""
-        self.run, self.session = run, session
+        self.guest = guest
 
     def leave(self) -> None:
         """Let the run out."""
-        self.run = self.session = ""
+        self.guest = None
         self.idle_since = now()
 
-    async def load(self, permissions: Permissions) -> int:
-        """Put these in force, as far as they need no new sandbox; gives how many connections were closed for it."""
+    async def load(self, permissions: Permissions, *, tell: bool = True) -> bool:
+        """Put these in force, as far as they need no new sandbox; the run in it is told with `tell`.
+
+        False where they cannot be, `problem` says why; what was in force before stays.
+        """
+        try:
+            closed = await self._load(permissions, self.guest)
+        except EgressRefused as error:
+            self.refuse(permissions.version, str(error))
+            return False
+        changed = permissions.digest != self.permissions.digest
         self.permissions = permissions
-        self.problem = ""
-        return 0
+        self.problem, self.problem_version = "", 0
+        if changed:
+            if self.guest and tell:
+                self.guest.loaded(permissions, closed)
+            text = f"{permissions.name} version {permissions.version} is in force"
+            self.logbook.write("policy_loaded", f"{text}; {closed} connections were closed for it")
+        return True
+
+    def refuse(self, version: int, problem: str) -> None:
+        """Note why a version could not be put in force."""
+        self.problem, self.problem_version = problem, version
+        self.logbook.write("policy_problem", problem)
+
+    async def start(self, what: Entry | Command, *, fds: Mapping[int, int]) -> Process:
+        """Start a process in it. Raises as Sandbox.start does."""
+        return await self.sandbox.start(what, fds=fds, env=self.env)
+
+    @contextlib.asynccontextmanager
+    async def tool(self) -> AsyncIterator[Place]:
+        """Give where one tool call runs. Raises SandboxUnavailable."""
+        if self._children is None:
+            yield self
+        else:
+            async with self._children.child(self.env) as child:
+                yield child
+
+    def decided(self, decided: Decided) -> None:
+        """Hear what its egress, or that of a tool call's own sandbox, decided."""
+        self._decisions.note(decided)
+        if self.guest:
+            self.guest.decisions.note(decided)
+
+    async def asked(self, attempt: Attempt, _: Decision) -> str:
+        """Put a question for its egress, in the name of the run in it; gives the approval's name, "" for none."""
+        asking = self.guest.questions if self.guest else self._parts.questions
+        return await asking.put(questions.of_connection(attempt, self.permissions.policy, self.agent))
 
     async def clean(self) -> None:
-        """Kill all that a run or a visitor left, and keep the rest for the next. Raises SandboxUnavailable."""
+        """Kill all that a run or a visitor left, and keep the rest for the next. Raises SandboxUnavailable.
+
+        No grant that was the run's alone is in force when this returns, and all that its egress decided was heard.
+        """
         await self.sandbox.clear()
+        try:
+            await self._load(self.permissions, None)
+        except EgressRefused as error:
+            raise SandboxUnavailable(f"{error}.", layer="egress") from error
         self.warm = True
 
     async def aclose(self) -> None:
         """Kill everything in it."""
         self.stopping = True
+        await self._parts.ways.aclose()
         with contextlib.suppress(SandboxUnavailable):  # the zygote, or its end, does the rest
             await self.sandbox.aclose()
         await self.sidecar.aclose()
+        await self.quota.aclose()
+        await self._parts.questions.aclose()
+        self._decisions.flush()
+        self.logbook.write("closed", self.sandbox.ended or "")
+        self.logbook.close()
+        self._parts.authority.bundle.unlink(missing_ok=True)
+
+    async def _load(self, permissions: Permissions, guest: Guest | None) -> int:
+        run = guest.name if guest else ""
+        return await self._parts.ways.load(Loaded(permissions, _reaching(permissions, guest), run))
+
+    def _decided(self, decided: Decided, count: int) -> None:
+        what = " ".join(filter(None, (decided.method, f"{decided.host}:{decided.port}{decided.path}")))
+        who = f" by {decided.binary}" if decided.binary else ""
+        often = f", {count} times" if count > 1 else ""
+        self.logbook.write("egress", f"{decided.verdict} {what}{who}{often}: {decided.reason} ({decided.rule})")
+
+    def _full(self, message: str) -> None:
+        """Hear that the workspace took too much; the sandbox's own processes are dead already."""
+        self.logbook.write("disk", message)
+        if self._children:
+            self._children.clear()
 
 
-class Builder:
-    """Opens cells."""
-
-    def __init__(self, launcher: Launcher, workspaces: Workspaces, log: Log) -> None:
-        self._launcher = launcher
-        self._workspaces = workspaces
-        self._log = log
-        self._numbers = itertools.count(1)
-
-    async def open(self, permissions: Permissions) -> Cell:
-        """Open one. Raises SandboxUnavailable."""
-        agent = permissions.agent
-        try:
-            workspace, uid = self._workspaces.of(agent)
-        except OSError as error:
-            raise SandboxUnavailable(
-                f"{self._workspaces.root / agent}: {error.strerror}.", layer="workspace"
-            ) from error
-        name = f"{agent[:40].strip('-')}-{next(self._numbers)}"
-        spec = Spec(name=name, workspace=workspace, host_uid=uid, listeners={"inference": INFERENCE})
-        sandbox = await self._launcher.open(spec)
-        sidecar = Sidecar(self._launcher, sandbox.listeners["inference"], self._log)
-        try:
-            await sidecar.start()
-        except BaseException:
-            await sandbox.aclose()
-            raise
-        return Cell(permissions, sandbox, sidecar)
+def _reaching(permissions: Permissions, guest: Guest | None) -> tuple[GrantView, ...]:
+    return permissions.applying(guest.name, guest.session) if guest else permissions.applying()
 
 
 def isolation(report: Report) -> events_pb2.IsolationReport:

@@ -16,7 +16,7 @@ Execute = Callable[[work_pb2.Assignment, Held, float], Execution]
 
 
 class Claimer:
-    """The loop of a worker. `obey` carries out what control tells."""
+    """The loop of a worker."""
 
     def __init__(
         self,
@@ -40,12 +40,14 @@ class Claimer:
         self._open = asyncio.Event()
         self._open.set()
 
-    def obey(self, directive: work_pb2.Directive) -> None:
-        """Carry out a directive; twice is the same as once."""
-        if directive.WhichOneof("kind") == "cancel_run":
-            if running := self._running.get(directive.cancel_run):
-                running.cancel()
-        elif directive.drain:
+    def cancel(self, run: str) -> None:
+        """Have a run stopped, if it is here."""
+        if running := self._running.get(run):
+            running.cancel()
+
+    def drain(self, drain: bool) -> None:  # noqa: FBT001 - as it comes in the directive
+        """Take nothing new, or take runs again."""
+        if drain:
             self._open.clear()
         else:
             self._open.set()

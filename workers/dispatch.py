@@ -8,16 +8,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from signet.policy.decision import Decision
 from signet.v1 import events_pb2
-from workers import gate
+from workers import gate, questions
 from workers.cell import Cell
 from workers.control import LeaseLost
 from workers.frames import BadFrame, Frames, LineTooLong, pair
+from workers.guest import Guest
+from workers.place import Place
 from workers.sandbox.errors import SandboxUnavailable
 from workers.sandbox.process import Process
 from workers.sandbox.spec import Entry
 from workers.text import clean, cut, pieces
-from workers.upload import MERGED_CHARACTERS, Rejected, Uploader
+from workers.upload import MERGED_CHARACTERS, Rejected
 
 HOST = Entry("workers.tools.host:main")
 AT_ONCE = 8
@@ -61,14 +64,15 @@ class Dispatcher:
     def __init__(
         self,
         cell: Cell,
-        uploader: Uploader,
+        guest: Guest,
         offered: Mapping[str, Mapping[str, Any]],
         reply: Reply,
         seconds: int,
     ) -> None:
         self._cell = cell
+        self._guest = guest
         self._seconds = seconds
-        self._uploader = uploader
+        self._uploader = guest.uploader
         self._offered = offered
         self._reply = reply
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -94,13 +98,34 @@ class Dispatcher:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _do(self, call: gate.Call) -> None:
-        verdict = gate.decide(call, self._offered)
         with contextlib.suppress(LeaseLost, Rejected):  # the writer ended: the run's own task hears of it
+            verdict = self._judge(call)
+            if verdict.asked:
+                verdict = await self._asked_for(call, verdict.asked)
             async with self._slots:
-                outcome = await self._recorded(call, verdict)
+                outcome = await self._recorded(call, self._still(call, verdict))
             await self._reply(
                 {"type": "tool_result", "id": call.id, "content": outcome.text, "is_error": outcome.is_error}
             )
+
+    def _judge(self, call: gate.Call) -> gate.Verdict:
+        return gate.judge(call, self._offered, self._cell.permissions.policy, self._cell.grants)
+
+    async def _asked_for(self, call: gate.Call, decision: Decision) -> gate.Verdict:
+        """Ask a person for a call; the run's clock stands still until there is an answer."""
+        question = questions.of_command(gate.command(call), self._cell.permissions.policy, self._cell.agent)
+        with self._guest.wall.standing():
+            answer = await self._guest.questions.ask(question)
+        if answer.yes:
+            return gate.Verdict(allowed=True, reason=gate.ALLOW)
+        return gate.Verdict(allowed=False, reason=gate.denied(decision, answer.why))
+
+    def _still(self, call: gate.Call, verdict: gate.Verdict) -> gate.Verdict:
+        """Decide again on a call that waited: another policy may be in force by now. A person's yes still holds."""
+        if not verdict.allowed:
+            return verdict
+        anew = self._judge(call)
+        return verdict if anew.asked else anew
 
     async def _recorded(self, call: gate.Call, verdict: gate.Verdict) -> Outcome:
         """Run a call between its two events."""
@@ -110,10 +135,13 @@ class Dispatcher:
                 id=call.id, tool=clean(call.tool), arguments=arguments, verdict=clean(verdict.reason)
             )
         )
+        if verdict.audit:
+            message = f"The tool call {call.id} would be denied under enforcement: {verdict.audit}"
+            self._uploader.add(notice=events_pb2.Notice(code="command_audit", message=clean(message)))
         began = time.monotonic()
         outcome = Outcome(self._why, is_error=True)
         try:
-            outcome = await self._run(call) if verdict.allowed else Outcome(verdict.reason, is_error=True)
+            outcome = await self._placed(call) if verdict.allowed else Outcome(verdict.reason, is_error=True)
         except asyncio.CancelledError:
             outcome = Outcome(self._why, is_error=True)
             raise
@@ -129,7 +157,15 @@ class Dispatcher:
         await self._uploader.room()
         return outcome
 
-    async def _run(self, call: gate.Call) -> Outcome:
+    async def _placed(self, call: gate.Call) -> Outcome:
+        """Run a call in the cell, or in a sandbox of its own where the tier says so."""
+        try:
+            async with self._cell.tool() as place:
+                return await self._run(place, call)
+        except SandboxUnavailable as error:
+            return Outcome(f"The tool could not be started: {error}", is_error=True)
+
+    async def _run(self, place: Place, call: gate.Call) -> Outcome:
         """Run the tool's process, and kill it where it gives no result."""
         ours, theirs = pair()
         frames = Frames(ours)
@@ -137,8 +173,8 @@ class Dispatcher:
         done = False
         try:
             with theirs:
-                process = await self._begin(theirs.fileno())
-            outcome = await self._asked(frames, process, call)
+                process = await self._begin(place, theirs.fileno())
+            outcome = await self._told(frames, process, call)
             done = True
         except (SandboxUnavailable, OSError) as error:
             return Outcome(f"The tool could not be started: {error}", is_error=True)
@@ -150,18 +186,18 @@ class Dispatcher:
             frames.close()
         return outcome
 
-    async def _begin(self, fd: int) -> Process:
+    async def _begin(self, place: Place, fd: int) -> Process:
         """Start the process; it is told what to do only once the begin of the call is durable."""
         committed = asyncio.ensure_future(self._uploader.commit())
         try:
-            process = await self._cell.sandbox.start(HOST, fds={3: fd})
+            process = await place.start(HOST, fds={3: fd})
         except BaseException:
             committed.cancel()
             raise
         await committed
         return process
 
-    async def _asked(self, frames: Frames, process: Process, call: gate.Call) -> Outcome:
+    async def _told(self, frames: Frames, process: Process, call: gate.Call) -> Outcome:
         limits = {"seconds": self._seconds, "output_bytes": OUTPUT_BYTES}
         try:
             async with asyncio.timeout(self._seconds + GRACE_SECONDS):

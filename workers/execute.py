@@ -4,24 +4,27 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from signet.kit.log import Log
 from signet.v1 import events_pb2, runs_pb2
 from signet.work.v1 import work_pb2
+from workers.approvals import Approvals
 from workers.cell import Cell, isolation
 from workers.clock import now
 from workers.control import Control, LeaseLost
 from workers.conversation import Conversation, Flooded, conversation, opening
-from workers.dispatch import OUTSTANDING, Dispatcher, TooManyCalls
+from workers.dispatch import Dispatcher
 from workers.exchanges import Exchanges
-from workers.frames import LINE_BYTES, BadFrame, LineTooLong
+from workers.failure import PolicyUnreadable, RuntimeDied, WorkspaceFull, explained
+from workers.frames import LineTooLong
+from workers.guest import Guest
 from workers.lease import Held
-from workers.policies import permissions
+from workers.policies import Permissions, permissions
 from workers.pool import Pool
 from workers.runtime import Runtime, RuntimeMissing
 from workers.sandbox.errors import SandboxUnavailable
 from workers.sandbox.spec import Command, Entry
-from workers.sidecar import SidecarLost
 from workers.upload import Ending, Rejected, Uploader
 
 FAILED, CANCELLED = runs_pb2.RUN_STATE_FAILED, runs_pb2.RUN_STATE_CANCELLED
@@ -37,6 +40,7 @@ class Means:
 
     control: Control
     pool: Pool
+    approvals: Approvals
     runtimes: Mapping[str, Entry | Command]
     door: str
     router_wait_seconds: float
@@ -54,6 +58,9 @@ class Execution:
         self._claimed = claimed
         self._uploader = Uploader(means.control, held, assignment.next_sequence)
         self._exchanges = Exchanges(self._uploader)
+        self._seconds = assignment.limits.max_seconds
+        self._bound = "limits.max_seconds"
+        self._guest = Guest(assignment.run, held, self._uploader, means.approvals, self._seconds)
         self._cancelled = asyncio.Event()
         self._cell: Cell | None = None
         self._conversation: Conversation | None = None
@@ -96,14 +103,11 @@ class Execution:
     async def _ended(self, writer: "asyncio.Task[None]") -> Ending:
         """Run until the runtime ends it, or something else does first; nothing of it runs when this returns."""
         body = asyncio.create_task(self._body())
-        waits = [asyncio.create_task(event.wait()) for event in (self._cancelled, self._held.lost)]
+        ends = (self._cancelled.wait(), self._held.lost.wait(), self._guest.wall.over())
+        waits: list[asyncio.Task[Any]] = [asyncio.create_task(end) for end in ends]
         ending: Ending | None = None
         try:
-            await asyncio.wait(
-                [body, writer, *waits],
-                timeout=self._assignment.limits.max_seconds,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            await asyncio.wait([body, writer, *waits], return_when=asyncio.FIRST_COMPLETED)
             ending = self._verdict(body, writer)
         finally:
             for wait in waits:
@@ -121,11 +125,10 @@ class Execution:
             return self._told(body)
         if self._cancelled.is_set():
             return self._cut_short(CANCELLED, "CANCELLED", "the run was cancelled")
-        seconds = self._assignment.limits.max_seconds
         return self._cut_short(
             FAILED,
             "DEADLINE_EXCEEDED",
-            f"the run was not done after {seconds} s. Ask for less at once, or raise the agent's limits.max_seconds",
+            f"the run was not done after {self._seconds} s. Ask for less at once, or raise the agent's {self._bound}",
         )
 
     def _told(self, body: "asyncio.Task[Ending]") -> Ending:
@@ -173,10 +176,10 @@ class Execution:
             await self._dispatcher.close("cancelled" if ending and ending.outcome == CANCELLED else "the run ended")
         await asyncio.wait([body])
         cell, self._cell = self._cell, None
-        if cell is None:
-            return
-        keep = ending is not None and await self._cleaned(cell)
-        await self._means.pool.give(cell, keep=keep)
+        keep = cell is not None and ending is not None and await self._cleaned(cell)
+        await self._guest.leave()
+        if cell:
+            await self._means.pool.give(cell, keep=keep)
 
     async def _cleaned(self, cell: Cell) -> bool:
         """Whether the cell can take another run."""
@@ -195,9 +198,16 @@ class Execution:
             raise RuntimeMissing(
                 f"this worker has no runtime {assignment.runtime!r}; it has {', '.join(means.runtimes)}"
             )
-        run = assignment.run
-        orders = permissions(assignment.policy, run.agent.removeprefix("agents/"))
-        cell = self._cell = await means.pool.take(orders, run.name, run.session)
+        cell = self._cell = await means.pool.take(self._permitted(), self._guest)
+        async with cell.quota.guard() as guard:
+            try:
+                return await self._inside(cell, what)
+            except (RuntimeDied, SandboxUnavailable) as error:
+                if guard.problem:
+                    raise WorkspaceFull(guard.problem) from error
+                raise
+
+    async def _inside(self, cell: Cell, what: Entry | Command) -> Ending:
         self._opened(cell)
         arming = asyncio.create_task(self._arm(cell))
         try:
@@ -208,6 +218,19 @@ class Execution:
             return await self._heard(cell, runtime)
         finally:
             await runtime.aclose()
+
+    def _permitted(self) -> Permissions:
+        """Read what is in force for the run's agent; its wall time bounds the run, too. Raises PolicyUnreadable."""
+        assignment = self._assignment
+        try:
+            found = permissions(assignment.policy, assignment.run.agent.removeprefix("agents/"))
+        except ValueError as error:
+            raise PolicyUnreadable(str(error)) from error
+        wall_seconds = found.policy.resources.wall_seconds
+        if 0 < wall_seconds < self._seconds:
+            self._seconds, self._bound = wall_seconds, "policy: resources.wall"
+            self._guest.wall.within(wall_seconds)
+        return found
 
     def _opened(self, cell: Cell) -> None:
         self._uploader.add(
@@ -235,7 +258,7 @@ class Execution:
     async def _heard(self, cell: Cell, runtime: Runtime) -> Ending:
         """Give the runtime its run and take what it says, each frame behind what the sidecar said before it."""
         offered = {tool.name: json.loads(tool.parameters) for tool in self._assignment.tools}
-        self._dispatcher = Dispatcher(cell, self._uploader, offered, runtime.frames.send, self._means.tool_seconds)
+        self._dispatcher = Dispatcher(cell, self._guest, offered, runtime.frames.send, self._means.tool_seconds)
         talk = self._conversation = Conversation(self._assignment.run.input, self._uploader, self._dispatcher)
         first = opening(self._assignment)
         try:
@@ -256,28 +279,3 @@ class Execution:
 
     def _log(self, event: str, **fields: str) -> None:
         self._means.log.info(event, run=self._held.run, generation=self._held.generation, **fields)
-
-
-class RuntimeDied(Exception):
-    """The runtime ended before it finished."""
-
-
-def explained(error: BaseException) -> tuple[str, str]:
-    """Say what a failure is called, and what people are told of it."""
-    if isinstance(error, SandboxUnavailable):
-        return "SANDBOX_FAILED", f"no sandbox: {error}"
-    if isinstance(error, LineTooLong):
-        return "RUNTIME_FLOODED", f"the runtime wrote a line of more than {LINE_BYTES} bytes"
-    if isinstance(error, TooManyCalls):
-        return "RUNTIME_FLOODED", f"the runtime asked for more than {OUTSTANDING} tool calls at once"
-    if isinstance(error, Flooded):
-        return "RUNTIME_FLOODED", str(error)
-    if isinstance(error, BadFrame):
-        return "RUNTIME_CRASHED", f"the runtime does not speak as it should: {error}"
-    if isinstance(error, RuntimeMissing):
-        return "INTERNAL", str(error)
-    if isinstance(error, RuntimeDied):
-        return "RUNTIME_CRASHED", str(error)
-    if isinstance(error, SidecarLost):
-        return "SANDBOX_FAILED", f"the way to the models could not be opened: {error}"
-    return "INTERNAL", f"a fault of the worker ({type(error).__name__}); its log has more"

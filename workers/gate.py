@@ -1,13 +1,20 @@
 """The dispatch gate: every tool call passes here before anything of it runs. What is not known is denied."""
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from signet.policy.commands import review
+from signet.policy.decision import Decision, GrantView
+from signet.policy.model import Policy
 
 ARGUMENTS_BYTES = 1024 * 1024
 ID_CHARACTERS = 200
 ALLOW = "allow"
+COMMANDS: Mapping[str, str] = {"exec": "command"}
+"""The tools that run commands, and the argument that holds the command line."""
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
@@ -33,10 +40,16 @@ class Call:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a call may run; `reason` is what the record and the model are told."""
+    """Whether a call may run; `reason` is what the record and the model are told.
+
+    `asked` is set on one that is denied unless a person lets this very command line through, `audit` on one that is
+    let through and would be denied under enforcement.
+    """
 
     allowed: bool
     reason: str
+    asked: Decision | None = None
+    audit: str = ""
 
 
 def parse(frame: Mapping[str, Any]) -> Call | None:
@@ -66,6 +79,36 @@ def decide(call: Call, offered: Mapping[str, Mapping[str, Any]]) -> Verdict:
     if wrong := problem(call.arguments, schema, "arguments"):
         return Verdict(allowed=False, reason=f"denied: {wrong}")
     return Verdict(allowed=True, reason=ALLOW)
+
+
+def judge(call: Call, offered: Mapping[str, Mapping[str, Any]], policy: Policy, grants: Sequence[GrantView]) -> Verdict:
+    """Decide on a call under a policy and the grants that reach it."""
+    verdict = decide(call, offered)
+    if not verdict.allowed or call.tool not in COMMANDS:
+        return verdict
+    decision = review(policy, grants, command(call), time.time())
+    if decision.verdict == "audit":
+        return Verdict(allowed=True, reason=ALLOW, audit=_because(decision))
+    if decision.verdict == "deny":
+        return Verdict(allowed=False, reason=denied(decision), asked=decision if decision.ask else None)
+    return Verdict(allowed=True, reason=ALLOW)
+
+
+def command(call: Call) -> str:
+    """Give the command line of a call to a tool that runs one; "" for none."""
+    line = call.arguments.get(COMMANDS.get(call.tool, ""))
+    return line if isinstance(line, str) else ""
+
+
+def denied(decision: Decision, answer: str = "") -> str:
+    """Say what the policy denies and what would be right; `answer` is what came of asking a person."""
+    right = decision.hint or "Do it in another way, or say what you need it for: a person can change the policy"
+    asked = f" A person was asked: {answer}." if answer else ""
+    return f"denied by the agent's policy: {_because(decision)}.{asked} {right}."
+
+
+def _because(decision: Decision) -> str:
+    return f"{decision.reason} (rule {decision.rule})"
 
 
 def problem(value: Any, schema: Mapping[str, Any], where: str) -> str:

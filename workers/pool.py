@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from workers.cell import Builder, Cell
+from workers.builder import Builder
+from workers.cell import Cell
 from workers.clock import now
+from workers.guest import Guest
 from workers.policies import Permissions
 from workers.sandbox.errors import SandboxUnavailable
 
@@ -40,23 +42,21 @@ class Pool:
         """Find the cell whose sandbox has this id on this worker."""
         return next((cell for cell in self._cells if cell.sandbox.name == name), None)
 
-    async def take(self, permissions: Permissions, run: str, session: str = "") -> Cell:
+    async def take(self, permissions: Permissions, guest: Guest) -> Cell:
         """Give a run the agent's warm cell, or open another over the same workspace. Raises SandboxUnavailable.
 
         Idle cells that need to be another sandbox under these permissions are closed.
         """
-        cell = None
-        for old in [old for old in reversed(self._cells) if old.agent == permissions.agent and old.idle]:
-            if not old.suits(permissions):
-                await self._close(old)
-            elif cell is None and old.idle:
-                cell = old
-                cell.enter(run, session)
-        if cell is None:
-            cell = await self._open(permissions)
-            cell.enter(run, session)
-        elif cell.permissions.digest != permissions.digest:
-            await cell.load(permissions)
+        for cell in [cell for cell in reversed(self._cells) if cell.agent == permissions.agent]:
+            if cell.idle and cell.suits(permissions):
+                cell.enter(guest)
+                if await cell.load(permissions, tell=False):
+                    self.changed.set()
+                    return cell
+            if cell.idle or cell.guest is guest:
+                await self._close(cell)
+        cell = await self._open(permissions)
+        cell.enter(guest)
         self.changed.set()
         return cell
 
@@ -89,6 +89,17 @@ class Pool:
         finally:
             await self._left(cell)
 
+    async def load(self, permissions: Permissions) -> None:
+        """Put permissions in force in every cell of their agent."""
+        await asyncio.gather(*(cell.load(permissions) for cell in self._of(permissions.agent)))
+        self.changed.set()
+
+    def refuse(self, agent: str, version: int, problem: str) -> None:
+        """Note in every cell of an agent why a version could not be put in force."""
+        for cell in self._of(agent):
+            cell.refuse(version, problem)
+        self.changed.set()
+
     async def stop(self, name: str, *, force: bool) -> bool:
         """Close a cell, one with a run or a visitor in it only by force; whether it is gone."""
         cell = self.named(name)
@@ -112,8 +123,11 @@ class Pool:
         """Close everything."""
         await asyncio.gather(*(self._close(cell) for cell in self.cells))
 
+    def _of(self, agent: str) -> list[Cell]:
+        return [cell for cell in self._cells if cell.agent == agent and cell.alive]
+
     def _newest(self, agent: str) -> Cell | None:
-        return next((cell for cell in reversed(self._cells) if cell.agent == agent and cell.alive), None)
+        return next(reversed(self._of(agent)), None)
 
     async def _open(self, permissions: Permissions) -> Cell:
         cell = await self._builder.open(permissions)
@@ -139,7 +153,7 @@ class Pool:
         """Count a visitor out; behind the last one it is cleaned up, unless a run is in it."""
         try:
             async with cell.door:
-                if cell.visitors == 1 and not cell.run and cell.alive:
+                if cell.visitors == 1 and cell.guest is None and cell.alive:
                     await cell.clean()
         except SandboxUnavailable:
             cell.stopping = True

@@ -73,7 +73,7 @@ class Runtime:
         try:
             with theirs:
                 fds = {1: tail.writing, 2: tail.writing, 3: theirs.fileno()}
-                process = await cell.sandbox.start(what, fds=fds)
+                process = await cell.start(what, fds=fds)
         except BaseException as error:
             ours.close()
             tail.close()

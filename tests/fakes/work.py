@@ -13,7 +13,7 @@ from signet.kit import log, rpc
 from signet.kit.auth import Caller
 from signet.kit.errors import FailedPrecondition, SignetError, Unauthenticated, invalid
 from signet.kit.names import uuid7
-from signet.v1 import events_pb2, runs_pb2
+from signet.v1 import approvals_pb2, events_pb2, runs_pb2
 from signet.work.v1 import work_pb2, work_pb2_grpc
 
 TOKEN = "sgt_of-the-worker"
@@ -29,6 +29,15 @@ class Lease:
 
     generation: int
     expires: float
+
+
+@dataclass
+class Attached:
+    """A caller's stream: what came from the worker, and what is sent to it until None."""
+
+    came: list[work_pb2.AttachRequest] = field(default_factory=list)
+    send: "asyncio.Queue[work_pb2.AttachResponse | None]" = field(default_factory=asyncio.Queue)
+    ended: bool = False
 
 
 @dataclass
@@ -48,6 +57,11 @@ class Work(work_pb2_grpc.WorkServiceServicer):
     lost: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
     sandboxes: list[int] = field(default_factory=list)
+    reports: list[work_pb2.ReportSandboxesRequest] = field(default_factory=list)
+    lacking: list[work_pb2.PolicyOrder] = field(default_factory=list)
+    asked: list[work_pb2.AskApprovalRequest] = field(default_factory=list)
+    approvals: dict[str, approvals_pb2.Approval] = field(default_factory=dict)
+    attached: dict[str, Attached] = field(default_factory=dict)
     _directives: asyncio.Queue[work_pb2.Directive] = field(default_factory=asyncio.Queue)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -75,6 +89,23 @@ class Work(work_pb2_grpc.WorkServiceServicer):
     def of(self, run: str, kind: str) -> list[events_pb2.RunEvent]:
         """Give a run's events of a kind."""
         return [event for event in self.events.get(run, ()) if event.WhichOneof("kind") == kind]
+
+    async def question(self, count: int = 1) -> approvals_pb2.Approval:
+        """Wait until that many questions were asked, give the last."""
+        await self.until(lambda: len(self.approvals) >= count)
+        return list(self.approvals.values())[count - 1]
+
+    def answer(self, name: str, state: "approvals_pb2.ApprovalState", caller: str = "tokens/operator") -> None:
+        """Answer a question, and tell the worker."""
+        approval = self.approvals[name]
+        approval.state, approval.caller = state, caller
+        self.direct(approval=approval)
+
+    async def attach(self, order: work_pb2.AttachOrder) -> Attached:
+        """Have the worker come for a caller; gives the stream."""
+        stream = self.attached[order.id] = Attached()
+        self.direct(attach=order)
+        return stream
 
     async def hang(self, *methods: str) -> None:
         """Hold up calls of these methods, and let all others go on."""
@@ -155,6 +186,56 @@ class Work(work_pb2_grpc.WorkServiceServicer):
         self._refused(self.after("FinishRun", request))
         return work_pb2.FinishRunResponse(run=runs_pb2.Run(name=run, state=request.outcome))
 
+    async def ReportSandboxes(self, request: Any, context: Any) -> work_pb2.ReportSandboxesResponse:
+        await self._enter("ReportSandboxes", request)
+        self._current(request)
+        self.reports.append(request)
+        lacking, self.lacking = self.lacking, []
+        await self._ring()
+        return work_pb2.ReportSandboxesResponse(policies=lacking)
+
+    async def AskApproval(self, request: Any, context: Any) -> work_pb2.AskApprovalResponse:
+        await self._enter("AskApproval", request)
+        if request.HasField("lease"):
+            self._fenced(request.lease)
+        waiting = [asked for asked in self.approvals.values() if _same(asked, request)]
+        if not waiting:
+            approval = approvals_pb2.Approval(
+                name=f"approvals/{uuid7()}",
+                agent=request.agent,
+                run=request.lease.run,
+                ask=request.ask,
+                blast_radius=request.blast_radius,
+                state=approvals_pb2.APPROVAL_STATE_PENDING,
+            )
+            self.asked.append(request)
+            self.approvals[approval.name] = approval
+            waiting = [approval]
+        await self._ring()
+        self._refused(self.after("AskApproval", request))
+        return work_pb2.AskApprovalResponse(approval=waiting[0])
+
+    async def Attach(self, request_iterator: Any, context: Any) -> AsyncIterator[work_pb2.AttachResponse]:
+        first = await anext(request_iterator)
+        stream = self.attached[first.id]
+
+        async def hear() -> None:
+            stream.came.append(first)
+            await self._ring()
+            async for message in request_iterator:
+                stream.came.append(message)
+                await self._ring()
+            stream.send.put_nowait(None)
+
+        hearing = asyncio.create_task(hear())
+        try:
+            while message := await stream.send.get():
+                yield message
+        finally:
+            hearing.cancel()
+            stream.ended = True
+            await self._ring()
+
     def _store(self, lease: work_pb2.Lease, found: Any) -> int:
         self._fenced(lease)
         stored = self.events[lease.run]
@@ -229,6 +310,11 @@ def assignment(text: str, *tools: work_pb2.Tool, agent: str = "scribe", **change
     made.limits.max_rounds, made.limits.max_seconds, made.limits.max_output_tokens = 24, 60, 100
     made.MergeFrom(work_pb2.Assignment(**changed))
     return made
+
+
+def _same(asked: approvals_pb2.Approval, request: work_pb2.AskApprovalRequest) -> bool:
+    pending = asked.state == approvals_pb2.APPROVAL_STATE_PENDING
+    return pending and asked.run == request.lease.run and asked.ask == request.ask
 
 
 def _digests(event: events_pb2.RunEvent) -> list[str]:

@@ -1,0 +1,149 @@
+"""Opens cells: the sandbox that a policy asks for, and what belongs beside it."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from signet.kit.log import Log
+from workers import egress
+from workers.approvals import Approvals
+from workers.authority import Authority
+from workers.cell import Cell, Parts
+from workers.children import Children
+from workers.egress import Egress, EgressRefused
+from workers.placeholders import Placeholders
+from workers.policies import Permissions, spec
+from workers.questions import Questions
+from workers.sandbox.errors import SandboxUnavailable
+from workers.sandbox.launcher import Launcher
+from workers.sandbox.sandbox import Sandbox
+from workers.sidecar import Sidecar
+from workers.tier import driver_for
+from workers.ways import Loaded, Ways
+from workers.workspace import Workspaces
+
+INFERENCE = ("127.0.0.2", 80)
+NAME_CHARACTERS = 40
+"""How much of an agent's name is in that of its sandboxes."""
+
+
+class Builder:
+    """Opens cells. `bundles` is the folder of the certificates that are shown inside, `door` is the router's."""
+
+    def __init__(
+        self,
+        launcher: Launcher,
+        workspaces: Workspaces,
+        approvals: Approvals,
+        log: Log,
+        *,
+        bundles: Path,
+        door: str,
+        preload: Sequence[str],
+    ) -> None:
+        self._launcher = launcher
+        self._workspaces = workspaces
+        self._approvals = approvals
+        self._log = log
+        self._bundles = bundles
+        self._door = door
+        self._preload = preload
+        self._numbers = itertools.count(1)
+
+    async def open(self, permissions: Permissions) -> Cell:
+        """Open one, with its policy in force. Raises SandboxUnavailable."""
+        name = f"{permissions.agent[:NAME_CHARACTERS].strip('-')}-{next(self._numbers)}"
+        authority, placeholders = self._authority(name), Placeholders()
+        listeners = {"inference": INFERENCE, "egress": egress.LISTENER}
+        try:
+            sandbox = await self._sandbox(name, permissions, listeners, authority, placeholders)
+        except BaseException:
+            authority.bundle.unlink(missing_ok=True)
+            raise
+        return await self.around(sandbox, permissions, authority, placeholders)
+
+    async def around(
+        self, sandbox: Sandbox, permissions: Permissions, authority: Authority, placeholders: Placeholders
+    ) -> Cell:
+        """Make a cell around an open sandbox, which is closed where that fails. Raises SandboxUnavailable."""
+        sidecar = Sidecar(self._launcher, sandbox.listeners["inference"], self._log)
+        ways = Ways(self._door)
+        numbers = itertools.count(1)
+
+        def out(where: Sandbox) -> Egress:
+            return Egress(
+                self._launcher,
+                where,
+                where.listeners["egress"],
+                authority,
+                self._log,
+                placeholders=placeholders,
+                decided=cell.decided,
+                ask=cell.asked,
+            )
+
+        async def child() -> Sandbox:
+            name = f"{sandbox.name}-{next(numbers)}"
+            return await self._sandbox(name, cell.permissions, {"egress": egress.LISTENER}, authority, placeholders)
+
+        strict = permissions.policy.tier == "strict"
+        parts = Parts(
+            sandbox=sandbox,
+            sidecar=sidecar,
+            authority=authority,
+            placeholders=placeholders,
+            ways=ways,
+            questions=Questions(self._approvals, permissions.agent),
+            children=Children(child, out, ways) if strict else None,
+        )
+        cell = Cell(permissions, parts)
+        try:
+            await ways.add(out(sandbox))
+            await ways.load(Loaded(permissions, permissions.applying()))
+            await sidecar.start()
+        except EgressRefused as error:
+            await cell.aclose()
+            raise SandboxUnavailable(f"{error}.", layer="egress") from error
+        except BaseException:
+            await cell.aclose()
+            raise
+        cell.logbook.write("opened", f"tier {permissions.policy.tier}, {permissions.name} {permissions.version}")
+        return cell
+
+    def _authority(self, name: str) -> Authority:
+        bundle = self._bundles / f"{name}.pem"
+        try:
+            self._bundles.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return Authority.make(bundle, name)
+        except OSError as error:
+            raise SandboxUnavailable(f"{bundle}: {error.strerror}.", layer="authority") from error
+
+    async def _sandbox(
+        self,
+        name: str,
+        permissions: Permissions,
+        listeners: Mapping[str, tuple[str, int]],
+        authority: Authority,
+        placeholders: Placeholders,
+    ) -> Sandbox:
+        agent, policy = permissions.agent, permissions.policy
+        driver = driver_for(policy.tier, self._launcher, self._preload)
+        try:
+            workspace, uid = self._workspaces.of(agent)
+        except OSError as error:
+            raise SandboxUnavailable(
+                f"{self._workspaces.root / agent}: {error.strerror}.", layer="workspace"
+            ) from error
+        try:
+            asked = spec(
+                policy,
+                name=name,
+                workspace=workspace,
+                uid=uid,
+                listeners=listeners,
+                env=egress.environment(placeholders.env(policy)),
+                files={egress.BUNDLE: authority.bundle},
+            )
+        except ValueError as error:
+            raise SandboxUnavailable(f"{error}", layer="policy") from error
+        return await driver.open(asked)
