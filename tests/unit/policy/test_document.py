@@ -139,7 +139,7 @@ def test_unknown_keys_are_named_with_line_and_the_near_one() -> None:
             "another",
         ),
         (
-            "version: 1\nnetwork: {a: {endpoints: [{host: x.o, tls: pass}]}}\nsecrets: {a: {secret: a, env: A, host: x.o}}",
+            "version: 1\nnetwork: {a: {endpoints: [{host: x, tls: pass}]}}\nsecrets: {a: {secret: a, env: A, host: x}}",
             3,
             "tls: pass",
         ),
