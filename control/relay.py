@@ -35,6 +35,8 @@ MAX_RELAYS = 100
 WAITING = 4
 """Messages that wait in each direction: at 256 KiB each, so many callers cannot fill the memory."""
 
+_LINGER_SECONDS = 2.0
+
 _CLASSES: dict[str, type[SignetError]] = {
     "AGENT_NOT_FOUND": NotFound,
     "SANDBOX_NOT_FOUND": NotFound,
@@ -56,6 +58,8 @@ class Relay:
     inward: Pipe[sandboxes_pb2.ExecSandboxRequest] = field(default_factory=lambda: Pipe(WAITING))
     outward: Pipe[work_pb2.AttachRequest] = field(default_factory=lambda: Pipe(WAITING))
     attached: asyncio.Event = field(default_factory=asyncio.Event)
+    spoken: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the caller has no more input."""
     _left: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def come(self, seconds: float) -> None:
@@ -70,6 +74,18 @@ class Relay:
                 hint="signet worker list",
                 retry_after_seconds=1,
             ) from None
+
+    async def hear_out(self) -> None:
+        """Let a caller that may be in the middle of a write finish it, for a moment; what it says goes nowhere.
+
+        An end that meets a write reaches gRPC's clients as a fault, and what was said before it can be lost.
+        """
+        self.inward.end()
+        try:
+            async with asyncio.timeout(_LINGER_SECONDS):
+                await self.spoken.wait()
+        except TimeoutError:
+            return
 
     async def gone(self) -> None:
         """Wait until the caller is gone."""

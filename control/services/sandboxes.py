@@ -114,6 +114,9 @@ async def _send(requests: AsyncIterator[sandboxes_pb2.ExecSandboxRequest], relay
     async for request in requests:
         _check(request)
         await relay.inward.put(request)
+        if request.HasField("stdin_end"):
+            relay.spoken.set()
+    relay.spoken.set()
     await relay.gone()
 
 
@@ -140,7 +143,8 @@ async def _receive(relay: Relay, context: Any) -> None:
         if message.HasField("exec"):
             await context.write(message.exec)
         if message.exec.HasField("exited"):
-            return
+            return await relay.hear_out()
+    return None
 
 
 def _stop(ident: str, transaction: Transaction, *, force: bool) -> str:

@@ -17,9 +17,13 @@ from signet.kit.home import Home
 from signet.kit.times import now_micros, stamp
 from signet.v1 import (
     agents_pb2_grpc,
+    approvals_pb2_grpc,
     events_pb2,
+    policies_pb2_grpc,
     runs_pb2,
     runs_pb2_grpc,
+    sandboxes_pb2,
+    sandboxes_pb2_grpc,
     sessions_pb2_grpc,
     souls_pb2_grpc,
     tokens_pb2_grpc,
@@ -54,6 +58,9 @@ class Stubs:
     souls: Any = field(init=False)
     tokens: Any = field(init=False)
     workers: Any = field(init=False)
+    policies: Any = field(init=False)
+    approvals: Any = field(init=False)
+    sandboxes: Any = field(init=False)
     work: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,6 +71,9 @@ class Stubs:
         self.souls = souls_pb2_grpc.SoulServiceStub(self.channel)
         self.tokens = tokens_pb2_grpc.TokenServiceStub(self.channel)
         self.workers = workers_pb2_grpc.WorkerServiceStub(self.channel)
+        self.policies = policies_pb2_grpc.PolicyServiceStub(self.channel)
+        self.approvals = approvals_pb2_grpc.ApprovalServiceStub(self.channel)
+        self.sandboxes = sandboxes_pb2_grpc.SandboxServiceStub(self.channel)
         self.work = work_pb2_grpc.WorkServiceStub(self.channel)
 
 
@@ -131,6 +141,22 @@ class Fleet:
         run: runs_pb2.Run = answer.run
         return run
 
+    async def report(
+        self, *found: sandboxes_pb2.Sandbox, worker: str = WORKER, incarnation: str = "first"
+    ) -> list[work_pb2.PolicyOrder]:
+        """Say which sandboxes are open; gives the policies that they lack."""
+        answer = await self.worker.work.ReportSandboxes(
+            work_pb2.ReportSandboxesRequest(worker=worker, incarnation=incarnation, sandboxes=found)
+        )
+        return list(answer.policies)
+
+    def directives(
+        self, worker: str = WORKER, incarnation: str = "first"
+    ) -> "AsyncIterator[work_pb2.WatchDirectivesResponse]":
+        """Watch a worker's directives."""
+        request = work_pb2.WatchDirectivesRequest(worker=worker, incarnation=incarnation)
+        return aiter(self.worker.work.WatchDirectives(request, timeout=60))
+
     async def events(self, run: str, after: int = 0, *, replay_only: bool = False) -> list[events_pb2.RunEvent]:
         """Watch a run until its end, or to the end of the replay."""
         request = runs_pb2.WatchRunEventsRequest(name=run, after_sequence=after, replay_only=replay_only)
@@ -145,6 +171,15 @@ class Fleet:
                 if found.WhichOneof("kind") == kind:
                     return found
         raise AssertionError(f"{run} ended without {kind}")
+
+
+async def told(directives: AsyncIterator[work_pb2.WatchDirectivesResponse], kind: str) -> work_pb2.Directive:
+    """Wait for a directive of a kind."""
+    async with asyncio.timeout(20):
+        async for answer in directives:
+            if answer.directive.WhichOneof("kind") == kind:
+                return answer.directive
+    raise AssertionError(f"no {kind} came")
 
 
 async def refused(call: Any) -> SignetError:

@@ -25,9 +25,10 @@ def run(transaction: Transaction, ident: str, session: str | None = None) -> Non
     agent(transaction)
     stamp = take(SOURCES)
     stamps.keep(transaction.connection, stamp, SOURCES.by_digest())
+    plan = stamps.keep_body(transaction.connection, PLAN.SerializeToString())
     values = {
         "id": ident, "agent": "assistant", "session": session, "state": runs_pb2.RUN_STATE_PENDING,
-        "stamp": stamp.digest, "plan": stamps.keep_body(transaction.connection, PLAN.SerializeToString()), "model": "models/m",
+        "stamp": stamp.digest, "plan": plan, "model": "models/m",
         "runtime": "builtin", "create_time": transaction.now, "last_sequence": 1,
     }  # fmt: skip
     runs.insert(transaction.connection, values, "x")
