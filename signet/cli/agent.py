@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from signet.cli.call import Call, Noun
-from signet.cli.complete import AGENT, MODEL, SOUL
+from signet.cli.complete import AGENT, MODEL, POLICY, SOUL
 from signet.cli.words import count, ident, local
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def _configuration(function: Any) -> Any:
             click.option("--toolset", "toolsets", multiple=True, metavar="NAME", help="Offer a toolset; repeatable."),
             click.option("--runtime", metavar="NAME", help="What runs its loop: builtin."),
             click.option("--model", metavar="MODEL", shell_complete=MODEL, help="See `signet model list`."),
+            click.option("--policy", metavar="POLICY", shell_complete=POLICY, help="See `signet policy list`."),
             click.option("--max-rounds", type=click.IntRange(1, 200), help="Model rounds of one run."),
             click.option("--max-seconds", type=click.IntRange(1, 86_400), help="Wall time of one run."),
             click.option("--max-output-tokens", type=click.IntRange(1, 131_072), help="Tokens of one model call."),
@@ -157,13 +158,14 @@ def _table(agents: "list[Agent]") -> str:
     from signet.cli.table import columns
 
     return columns(
-        ("NAME", "SOUL", "MODEL", "RUNTIME", "DESCRIPTION"),
+        ("NAME", "SOUL", "MODEL", "RUNTIME", "POLICY", "DESCRIPTION"),
         [
             (
                 ident(found.name) + (" (deleted)" if found.HasField("delete_time") else ""),
                 ident(found.soul),
                 ident(found.model),
                 found.runtime,
+                ident(found.policy),
                 found.description,
             )
             for found in agents
@@ -186,6 +188,7 @@ def _page(found: "Agent", model: "Model | None") -> str:
             ("toolsets", ", ".join(found.toolsets) or "what the soul enables"),
             ("runtime", found.runtime),
             ("model", described(found.model, model)),
+            ("policy", ident(found.policy)),
             ("limits of a run", bounds),
             ("created", local(found.create_time)),
             ("updated", local(found.update_time)),

@@ -7,6 +7,7 @@ NOT_FOUND = 3
 DENIED = 4
 UNAVAILABLE = 5
 CONFLICT = 6
+REFUSED = 7
 DEADLINE = 124
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -19,6 +20,7 @@ MEANINGS = {
     DENIED: "the token is missing, wrong, expired, revoked, or may not",
     UNAVAILABLE: "the fleet does not run, or cannot be reached",
     CONFLICT: "the name is taken, somebody was faster, or the state does not allow it",
+    REFUSED: "`signet policy test`: the policy says no",
     DEADLINE: "the time given was over",
     INTERRUPTED: "Ctrl-C, or the run was CANCELLED",
     BROKEN_PIPE: "whoever read the output went away",

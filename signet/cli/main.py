@@ -12,9 +12,10 @@ from signet.cli.call import colorless, shared
 from signet.cli.failure import Failure, debugging
 from signet.cli.lazy import Entry, LazyGroup
 
-_TALK, _FLEET, _NOUNS, _REST, _PROCESSES = (
+_TALK, _FLEET, _BOUNDARY, _NOUNS, _REST, _PROCESSES = (
     "Talk to agents",
     "The fleet on this machine",
+    "What agents may, and where they run",
     "What the fleet keeps",
     "More",
     "Processes, which `up` starts",
@@ -28,6 +29,15 @@ ENTRIES = {
     "status": Entry("signet.up.commands:status", "Show what runs.", _FLEET),
     "doctor": Entry("signet.up.commands:doctor", "Check what Signet needs and how to mend it.", _FLEET),
     "sign-in": Entry("signet.cli.sign_in:sign_in", "Print a link that signs a browser in, once.", _FLEET),
+    "policy": Entry("signet.cli.policy.command:policy", "Policies: what agents may reach, run and use.", _BOUNDARY),
+    "approvals": Entry("signet.cli.approvals:approvals", "What agents ask to be let through with.", _BOUNDARY),
+    "approve": Entry("signet.cli.approvals:approve", "Let an agent through.", _BOUNDARY),
+    "deny": Entry("signet.cli.approvals:deny", "Refuse it.", _BOUNDARY),
+    "grant": Entry("signet.cli.grant:grant", "Grants: what was let through beyond the policies.", _BOUNDARY),
+    "secret": Entry("signet.cli.secret:secret", "Secrets: values that policies lend to connections.", _BOUNDARY),
+    "sandbox": Entry("signet.cli.sandbox:sandbox", "Sandboxes: where agents run.", _BOUNDARY),
+    "shell": Entry("signet.cli.shell.command:shell", "Work inside an agent's sandbox.", _BOUNDARY),
+    "cp": Entry("signet.cli.copy.command:cp", "Copy files into a sandbox, or out of one.", _BOUNDARY),
     "agent": Entry("signet.cli.agent:agent", "Agents: named soul, tools, runtime, model and permissions.", _NOUNS),
     "soul": Entry("signet.cli.soul:soul", "Souls: personas and their tool policies.", _NOUNS),
     "session": Entry("signet.cli.session:session", "Sessions: conversations with agents.", _NOUNS),

@@ -40,6 +40,20 @@ async def session_name_async(signet: "AsyncSignet", given: str) -> str:
     return _only([row.name for row in (await signet.sessions.list(page_size=_SEARCHED).page()).sessions], given)
 
 
+def approval_name(signet: "Signet", given: str) -> str:
+    """Give an approval's whole name; a beginning, or `last`, is looked for among those that wait. Raises NotFound."""
+    if _is_whole(given, "approvals/"):
+        return given
+    return _only([row.name for row in signet.approvals.list(states=["pending"])], given, "approval", "signet approvals")
+
+
+def grant_name(signet: "Signet", given: str) -> str:
+    """Give a grant's whole name; a beginning, or `last`, is looked for among those in force. Raises NotFound."""
+    if _is_whole(given, "grants/"):
+        return given
+    return _only([row.name for row in signet.grants.list()], given, "grant", "signet grant list")
+
+
 def _is_whole(given: str, collection: str) -> bool:
     return len(given.removeprefix(collection)) == _WHOLE
 
@@ -52,14 +66,14 @@ def _newest(name: str) -> str:
     return name
 
 
-def _only(names: list[str], given: str) -> str:
+def _only(names: list[str], given: str, noun: str = "session", listing: str = "signet session list") -> str:
     from signet.kit.errors import NotFound
 
     if given == "last" and names:
         return names[0]
-    wanted = given.removeprefix("sessions/")
+    wanted = given.removeprefix(f"{noun}s/")
     found = [name for name in names if wanted and ident(name).startswith(wanted)]
     if len(found) == 1:
         return found[0]
-    many = f"{len(found)} sessions begin" if found else "no session begins"
-    raise NotFound("SESSION_NOT_FOUND", f"{many} with {given!r}", hint="signet session list")
+    many = f"{len(found)} {noun}s begin" if found else f"no {noun} begins"
+    raise NotFound(f"{noun.upper()}_NOT_FOUND", f"{many} with {given!r}", hint=listing)

@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from signet.cli.form import word
 from signet.cli.table import pairs
-from signet.cli.view.phrases import arguments, cut, noted
+from signet.cli.view.phrases import NOTED, arguments, cut, noted
 from signet.cli.words import between, cost, count, dim, ident, local, seconds, toned
 from signet.v1.events_pb2 import ModelCallFinished, RunEvent, SandboxOpened, ToolCallFinished
 from signet.v1.runs_pb2 import Record, Run
@@ -133,7 +133,7 @@ def _said(event: RunEvent, tools: dict[str, str], *, full: bool) -> str:
             return f"{click.style('●', fg='cyan')} {click.style(started.tool, bold=True)} {shown}{denied}"
         case "tool_call_finished":
             return _tool_result(event.tool_call_finished, tools, full=full)
-        case "notice" | "attempt_lost" | "cancel_requested":
+        case kind if kind in NOTED:
             return noted(event)
         case "finished":
             return toned(event.finished.outcome)

@@ -24,7 +24,8 @@ _TONES: Mapping[str, str] = {
     "SUCCEEDED": "green", "READY": "green", "ENFORCED": "green",
     "FAILED": "red", "LOST": "red", "UNAVAILABLE": "red", "ABSENT": "red",
     "CANCELLED": "yellow", "DRAINING": "yellow", "PARTIAL": "yellow", "WAITING": "yellow", "STARTING": "yellow",
-    "RUNNING": "cyan", "PENDING": "blue",
+    "RUNNING": "cyan", "PENDING": "blue", "LOADED": "green", "APPROVED": "green", "DENIED": "red",
+    "EXPIRED": "yellow", "BUSY": "cyan", "STOPPING": "yellow",
 }  # fmt: skip
 
 

@@ -13,8 +13,6 @@ from signet.cli.words import ago, ident, local, toned
 if TYPE_CHECKING:
     from signet.v1.workers_pb2 import Worker
 
-_MARKS = {"ENFORCED": "✓", "PARTIAL": "~", "ABSENT": "✗"}
-
 
 @click.group("worker", cls=Noun, invoke_without_command=True)
 @click.option("--data", metavar="DIR", help="Data folder of the fleet.")
@@ -106,7 +104,8 @@ def _table(workers: "list[Worker]") -> str:
 
 def _page(found: "Worker") -> str:
     from signet.cli.form import word
-    from signet.cli.table import columns, pairs
+    from signet.cli.layers import layers
+    from signet.cli.table import pairs
 
     facts = pairs(
         [
@@ -119,8 +118,4 @@ def _page(found: "Worker") -> str:
             ("last seen", f"{local(found.last_seen_time)} ({ago(found.last_seen_time)})"),
         ]
     )
-    layers = [
-        (_MARKS.get(word(layer, "state"), "?"), layer.name, toned(word(layer, "state")), layer.detail)
-        for layer in found.isolation.layers
-    ]
-    return f"{facts}\n\n{columns(('', 'ISOLATION', 'STATE', 'PROBED FROM INSIDE'), layers, empty='not probed yet')}"
+    return f"{facts}\n\n{layers(found.isolation)}"

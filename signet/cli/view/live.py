@@ -18,7 +18,7 @@ from signet.cli.call import Call
 from signet.cli.clean import cleaned
 from signet.cli.view.blocks import settled
 from signet.cli.view.echo import Echo
-from signet.cli.view.phrases import arguments, ended, noted
+from signet.cli.view.phrases import NOTED, arguments, ended, noted, refused
 from signet.cli.words import seconds
 from signet.v1.events_pb2 import RunEvent
 
@@ -65,9 +65,7 @@ class Live:
             "tool_call_started": self._on_tool_started,
             "tool_output": self._on_tool_output,
             "tool_call_finished": self._on_tool_finished,
-            "notice": self._on_note,
-            "attempt_lost": self._on_note,
-            "cancel_requested": self._on_note,
+            **dict.fromkeys(NOTED, self._on_note),
             "finished": self._on_finished,
         }.get(kind)
         if show:
@@ -115,7 +113,7 @@ class Live:
         self._draw(heading, _tail(call.result if call.is_error else tool.output or call.result))
 
     def _on_note(self, event: RunEvent) -> None:
-        if event.notice.code in self._hushed:
+        if event.notice.code in self._hushed or (event.HasField("egress_decided") and not refused(event)):
             return
         self._settle(everything=True)
         if event.HasField("attempt_lost"):

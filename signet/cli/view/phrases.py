@@ -5,11 +5,29 @@ import json
 import click
 
 from signet.cli.words import cost, count, dim, ident, seconds
-from signet.v1.events_pb2 import RunEvent, RunFinished, ToolCallFinished, ToolCallStarted
+from signet.v1.events_pb2 import (
+    ApprovalAnswered,
+    EgressDecided,
+    PolicyLoaded,
+    RunEvent,
+    RunFinished,
+    ToolCallFinished,
+    ToolCallStarted,
+)
 from signet.v1.usage_pb2 import Usage
 
 _ARGUMENT_CHARACTERS = 160
+_VERDICTS = {"allow": ("✓", "green"), "audit": ("~", "yellow"), "deny": ("✗", "red")}
 _MARKS = {"SUCCEEDED": ("✓", "green"), "FAILED": ("✗", "red"), "CANCELLED": ("■", "yellow")}
+
+
+NOTED = frozenset(
+    {
+        "notice", "attempt_lost", "cancel_requested", "egress_decided", "approval_requested", "approval_answered",
+        "policy_loaded",
+    }
+)  # fmt: skip
+"""The kinds of events that `noted` says."""
 
 
 def arguments(text: str) -> str:
@@ -54,7 +72,17 @@ def first_lines(text: str) -> str:
 
 
 def noted(event: RunEvent) -> str:
-    """Say what a notice, a lost attempt or a cancel tells."""
+    """Say what a notice, a lost attempt, a cancel, an approval, a decision on a connection or a new policy tells."""
+    if event.HasField("egress_decided"):
+        return egress(event.egress_decided)
+    if event.HasField("approval_requested"):
+        asked = event.approval_requested
+        how = dim(f"signet approve {ident(asked.approval)}")
+        return f"{click.style(f'? asks to {asked.text}', fg='yellow', bold=True)}\n  {how}"
+    if event.HasField("approval_answered"):
+        return _answered(event.approval_answered)
+    if event.HasField("policy_loaded"):
+        return _loaded(event.policy_loaded)
     if event.HasField("attempt_lost"):
         lost = event.attempt_lost
         then = "what it said is void; the run begins again" if lost.retried else "the run is not tried again"
@@ -62,6 +90,42 @@ def noted(event: RunEvent) -> str:
     if event.HasField("cancel_requested"):
         return dim(f"! {event.cancel_requested.caller} asked for a cancel")
     return click.style(f"! {event.notice.message}", fg="yellow")
+
+
+def egress(decided: EgressDecided) -> str:
+    """Say what was decided on a connection, by which rule, and for whom."""
+    mark, tone = _VERDICTS.get(decided.verdict, ("✗", "red"))
+    host = f"[{decided.host}]" if ":" in decided.host else decided.host
+    request = f" {decided.method} {decided.path}" if decided.method else ""
+    binary = f"{decided.binary.rpartition('/')[2]} → " if decided.binary else ""
+    times = f" ({decided.count} times)" if decided.count > 1 else ""
+    line = f"{click.style(mark, fg=tone)} {binary}{host}:{decided.port}{request}{times}"
+    if decided.verdict == "allow":
+        return dim(f"{line}  {decided.rule}")
+    said = "would be denied" if decided.verdict == "audit" else "denied"
+    reason = f": {decided.reason}" if decided.reason else ""
+    return f"{line}  {click.style(said, fg=tone)} {dim(f'by {decided.rule}{reason}')}"
+
+
+def refused(event: RunEvent) -> bool:
+    """Tell whether an event is a decision that a person who watches wants to see: what passes is only told later."""
+    return event.HasField("egress_decided") and event.egress_decided.verdict != "allow"
+
+
+def _answered(answered: ApprovalAnswered) -> str:
+    by = f" by {answered.caller}" if answered.caller else ""
+    if answered.answer == "APPROVED":
+        return click.style(f"✓ approved{by}", fg="green")
+    if answered.answer == "DENIED":
+        return click.style(f"✗ denied{by}", fg="red")
+    return click.style("✗ nobody answered in time, which is a no", fg="red")
+
+
+def _loaded(loaded: PolicyLoaded) -> str:
+    closed = (
+        f"; {loaded.closed} {'connection' if loaded.closed == 1 else 'connections'} closed" if loaded.closed else ""
+    )
+    return dim(f"! policy {ident(loaded.policy)} version {loaded.version} is in force now{closed}")
 
 
 def ended(event: RunEvent) -> str:

@@ -7,7 +7,7 @@ import click
 
 from signet.cli.call import Call
 from signet.cli.clean import cleaned
-from signet.cli.view.phrases import ended, noted, tool_ended, tool_started
+from signet.cli.view.phrases import NOTED, ended, noted, refused, tool_ended, tool_started
 from signet.v1.events_pb2 import RunEvent
 
 
@@ -38,8 +38,9 @@ class Plain:
             self._tell(tool_started(event.tool_call_started))
         elif kind == "tool_call_finished":
             self._tell(tool_ended(event.tool_call_finished, self._tools.get(event.tool_call_finished.id, "tool")))
-        elif kind in {"notice", "attempt_lost", "cancel_requested"} and event.notice.code not in self._hushed:
-            self._tell(noted(event))
+        elif kind in NOTED and event.notice.code not in self._hushed:
+            if kind != "egress_decided" or refused(event):
+                self._tell(noted(event))
         elif kind == "finished":
             self._finish(raw if self._verbatim else event, event)
 

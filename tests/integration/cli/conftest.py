@@ -33,7 +33,11 @@ class Cli:
         return [sys.executable, "-m", "signet.cli", *args]
 
     def run(self, *args: str | bytes, stdin: bytes | None = None) -> "subprocess.CompletedProcess[str]":
-        done = subprocess.run(
+        done = self.raw(*args, stdin=stdin)
+        return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def raw(self, *args: str | bytes, stdin: bytes | None = None) -> "subprocess.CompletedProcess[bytes]":
+        return subprocess.run(
             self.argv(*args),
             input=stdin or b"",
             capture_output=True,
@@ -42,7 +46,6 @@ class Cli:
             timeout=SECONDS,
             check=False,
         )
-        return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def start(self, *args: str | bytes) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(

@@ -49,6 +49,14 @@ class Terminal:
         os.close(self._master)
         os.close(self._slave)
 
+    @property
+    def slave(self) -> int:
+        return self._slave
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Give the terminal another size, as a window manager does, and tell the program."""
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
     def type(self, keys: str) -> None:
         os.write(self._master, keys.encode())
 

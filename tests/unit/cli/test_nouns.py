@@ -15,7 +15,15 @@ from tests.unit.cli.conftest import Cli
 SHAPES = {
     "agent": {
         "name", "description", "soul", "toolsets", "runtime", "model", "limits", "create_time", "update_time",
-        "delete_time", "etag",
+        "delete_time", "etag", "policy",
+    },
+    "policy": {
+        "name", "description", "version", "newest_version", "agents", "built_in", "create_time", "update_time"
+    },
+    "sandbox": {
+        "name", "agent", "worker", "run", "state", "detail", "tier", "policy", "policy_version", "policy_digest",
+        "policy_problem", "outdated", "isolation", "open_time", "sidecar_restarts", "memory_bytes", "processes",
+        "workspace_bytes", "policy_problem_version",
     },
     "soul": {
         "name", "title", "description", "category", "text", "toolsets", "origin", "digest", "problems", "version"

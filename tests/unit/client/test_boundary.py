@@ -150,11 +150,11 @@ async def test_a_command_is_told_sizes_and_signals(signet: AsyncSignet, state: S
     heard = b""
     async with signet.sandboxes.open("assistant", ["sh", "-c", script], terminal=(24, 80)) as process:
         async for piece in process.pieces():
-            if piece.data == b"on\n":
+            if piece.data == b"on\r\n":  # as a terminal writes it
                 await process.resize(50, 132)
                 await process.signal(2)
             heard += piece.data
-    assert heard == b"on\ngot\n"
+    assert heard == b"on\r\ngot\r\n"
     assert process.exit is not None
     assert process.exit.code == 3
     assert state.boundary.sizes == [(24, 80), (50, 132)]
