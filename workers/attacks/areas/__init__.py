@@ -1,0 +1,30 @@
+"""The attacks, one module for each area."""
+
+from workers.attacks.areas import (
+    dns,
+    execution,
+    files,
+    inheritance,
+    kernel,
+    mounts,
+    namespaces,
+    network,
+    privileges,
+    proc,
+    processes,
+    resources,
+    siblings,
+    terminal,
+    unix,
+)
+from workers.attacks.attack import Attack
+
+_MODULES = (
+    *(network, dns, unix, proc, processes, namespaces, mounts, files, execution, privileges, inheritance),
+    *(siblings, terminal, kernel, resources),
+)
+
+
+def everything() -> tuple[Attack, ...]:
+    """Give every attack, in the order in which a reader wants to know."""
+    return tuple(attack for module in _MODULES for attack in module.ATTACKS)

@@ -1,0 +1,256 @@
+"""The sandboxes that are attacked: one that harmless attacks share, fresh ones for the others, and a sibling."""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Self, cast
+
+from workers.attacks import intruder, neighbour
+from workers.attacks.attack import Attack
+from workers.attacks.attempt import CHANNEL
+from workers.attacks.trap import LARGE_BYTES, Trap
+from workers.measure import Measure
+from workers.sandbox.errors import SandboxUnavailable
+from workers.sandbox.launcher import Launcher
+from workers.sandbox.process import Process
+from workers.sandbox.sandbox import Sandbox
+from workers.sandbox.spec import Command, Entry, Limits, Spec, Tier
+
+SOURCES: Final = Path(__file__).parents[2]
+SHOWN: Final = tuple(SOURCES / "workers" / name for name in ("attacks", "sandbox"))
+PRELOAD: Final = ("workers.attacks.intruder",)
+INFERENCE: Final = ("127.0.0.2", 80)
+UID: Final = 299_998
+"""A host uid that no agent has; the sibling has the next lower one."""
+
+_MIB: Final = 1 << 20
+SMALL: Final = Limits(
+    processes=64,
+    open_files=256,
+    address_space_bytes=2048 * _MIB,
+    file_bytes=8 * _MIB,
+    tmp_bytes=16 * _MIB,
+    shm_bytes=8 * _MIB,
+    memory_bytes=256 * _MIB,
+)
+"""What a sandbox has in which bombs go off."""
+
+_SPARE_SECONDS: Final = 5.0
+_ALIVE: Final = "import os; print(sum(name.isdigit() for name in os.listdir('/proc')))"
+_QUIET: Final = 2
+"""Processes in a sandbox where nothing runs but what counts them: that, and pid 1."""
+
+
+class Talk:
+    """A program inside that answers JSON lines with JSON lines."""
+
+    def __init__(self, ours: socket.socket, process: Process) -> None:
+        self.process = process
+        self._ours = ours
+        self._rest = b""
+
+    async def ask(self, message: Mapping[str, Any] | None, seconds: float) -> dict[str, Any]:
+        """Send a message, if there is one, and give the answer. TimeoutError, ConnectionError if none comes."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(seconds):
+            if message is not None:
+                await loop.sock_sendall(self._ours, json.dumps(message).encode() + b"\n")
+            while b"\n" not in self._rest:
+                piece = await loop.sock_recv(self._ours, 1 << 16)
+                if not piece:
+                    raise ConnectionError("the process inside is gone")
+                self._rest += piece
+        line, _, self._rest = self._rest.partition(b"\n")
+        return cast("dict[str, Any]", json.loads(line))
+
+    def close(self) -> None:
+        """End it: it ends when its channel does."""
+        self._ours.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A sandbox with an intruder and a neighbour in it. `places` are the bait's fields that are its own."""
+
+    sandbox: Sandbox
+    program: Talk
+    places: Mapping[str, Any]
+
+
+class Ground:
+    """The sandboxes of one tier. Made by `opened`."""
+
+    def __init__(self, launcher: Launcher, trap: Trap, tier: str, workspaces: Path) -> None:
+        self.launcher = launcher
+        self.trap = trap
+        self.tier = tier
+        self._workspaces = workspaces
+        self._stack = AsyncExitStack()
+        self._sibling: Mapping[str, Any] = {}
+        self._sibling_box: Sandbox | None = None
+        self._shared: Cell | None = None
+        self._entries: Talk | None = None
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, launcher: Launcher, trap: Trap, tier: str, workspaces: Path) -> AsyncIterator[Self]:
+        """Open what all attacks of a tier need. Raises SandboxUnavailable where this host cannot give the tier."""
+        ground = cls(launcher, trap, tier, workspaces)
+        async with ground._stack:
+            await ground._open()
+            yield ground
+
+    @property
+    def user(self) -> str:
+        """Who runs the sandboxes: root or an ordinary user."""
+        return "root" if self.launcher.as_root else "user"
+
+    async def attempt(self, attack: Attack) -> dict[str, str]:
+        """Make one attack and give the intruder's answer. Effects are told to the trap."""
+        if attack.alone:
+            return await self._attempt_alone(attack)
+        if self._shared is None or self._shared.sandbox.ended is not None:
+            self._shared = await self._stack.enter_async_context(self._cell("attacked", Limits()))
+            self._entries = None
+        if not attack.entry:
+            return await self._attack(self._shared, self._shared.program, attack)
+        if self._entries is None:
+            self._entries = await self._begin(self._shared.sandbox, self._entry(), self._stack)
+        return await self._attack(self._shared, self._entries, attack)
+
+    async def _open(self) -> None:
+        secret = self.trap.secret("another agent's sandbox")
+        box = await self._box("sibling", UID - 1, Limits())
+        env = {"SECRET": secret, "NAME": neighbour.SIBLING}
+        talk = await self._begin(box, self._program(neighbour.BOOT), self._stack, env)
+        found = await talk.ask(None, 20)
+        self._sibling_box = box
+        self._sibling = {"sibling": str(box.spec.workspace), "sibling_pid": _host_pid(box, found["pid"])}
+
+    async def _attempt_alone(self, attack: Attack) -> dict[str, str]:
+        name = f"alone-{attack.do.__name__.replace('_', '-')}"[:40]
+        async with self._cell(name, SMALL) as cell:
+            said = await self._attack(cell, cell.program, attack)
+            await self._look_after(cell.sandbox)
+        return said
+
+    async def _attack(self, cell: Cell, talk: Talk, attack: Attack) -> dict[str, str]:
+        bait = self.trap.bait(**self._sibling, **cell.places)
+        job = {"attack": attack.name, "seconds": attack.seconds, "bait": bait.to_wire()}
+        try:
+            said = await talk.ask(job, attack.seconds + _SPARE_SECONDS)
+        except (TimeoutError, OSError) as error:
+            said = {"outcome": "killed", "detail": f"the attacker was ended with its attack: {error}"}
+        if cell.sandbox.ended is not None:
+            self.trap.saw(f"the sandbox ended: {cell.sandbox.ended}")
+        if self._sibling_box and self._sibling_box.ended is not None:
+            self.trap.saw("the other agent's sandbox ended")
+        return {str(key): str(value) for key, value in said.items()}
+
+    async def _look_after(self, sandbox: Sandbox) -> None:
+        """Do to an attacked sandbox what the worker does: clear it, use it, count its workspace, open it again."""
+        if sandbox.ended is not None:
+            return
+        try:
+            await sandbox.clear()
+            count = await self._count(sandbox)
+        except (SandboxUnavailable, OSError, ValueError) as error:
+            self.trap.saw(f"nothing can be started in the sandbox any more: {error}")
+            return
+        if count > _QUIET:
+            self.trap.saw(f"{count - _QUIET} processes outlived the end of the run")
+        used = await asyncio.to_thread(Measure(sandbox.spec.workspace, sandbox.pid, 100_000).run)
+        if used.bytes >= LARGE_BYTES + SMALL.file_bytes:
+            self.trap.saw(f"the quota counted {used.bytes} bytes, those of the host's files, too")
+        await sandbox.aclose()
+        try:
+            await (await self.launcher.open(sandbox.spec)).aclose()
+        except SandboxUnavailable as error:
+            self.trap.saw(f"the workspace cannot be opened again: {error}")
+
+    async def _count(self, sandbox: Sandbox) -> int:
+        reader, writer = os.pipe()
+        with os.fdopen(reader, "rb") as answers:
+            try:
+                process = await sandbox.start(Command((_python(), "-I", "-S", "-c", _ALIVE)), fds={1: writer})
+            finally:
+                os.close(writer)
+            async with asyncio.timeout(_SPARE_SECONDS):
+                await process.wait()
+            return int(answers.read() or b"0")
+
+    @asynccontextmanager
+    async def _cell(self, name: str, limits: Limits) -> AsyncIterator[Cell]:
+        async with AsyncExitStack() as stack:
+            box = await stack.enter_async_context(await self._open_box(name, UID, limits))
+            env = {"SECRET": self.trap.secret("another process of the sandbox", "inside"), "NAME": neighbour.NEIGHBOUR}
+            beside = await self._begin(box, self._program(neighbour.BOOT), stack, env)
+            found = await beside.ask(None, 20)
+            program = await self._begin(box, self._program(intruder.BOOT), stack)
+            places = {"neighbour": found["pid"], "neighbour_address": found["address"]}
+            places["neighbour_descriptor"] = found["descriptor"]
+            yield Cell(box, program, {**places, "limits": asdict(limits), "shown": _shown()})
+
+    async def _box(self, name: str, uid: int, limits: Limits) -> Sandbox:
+        return await self._stack.enter_async_context(await self._open_box(name, uid, limits))
+
+    async def _open_box(self, name: str, uid: int, limits: Limits) -> Sandbox:
+        workspace = self._workspaces / f"{name}-{self.tier}"
+        spec = Spec(
+            name=name,
+            workspace=workspace,
+            host_uid=uid,
+            listeners={"inference": INFERENCE},
+            limits=limits,
+            read_only=SHOWN,
+            bind_ports=(neighbour.PORT,),
+            tier=cast("Tier", self.tier),
+        )
+        box = await self.launcher.open(spec)
+        left = workspace / ".left-by-another-run"
+        left.write_text(self.trap.secret("an earlier run of the same agent"))
+        left.chmod(0o644)
+        return box
+
+    def _program(self, boot: str) -> Command:
+        return Command((_python(), "-I", "-S", "-c", boot, str(SOURCES)))
+
+    def _entry(self) -> Entry:
+        return Entry("workers.attacks.intruder:main")
+
+    async def _begin(
+        self, box: Sandbox, what: Command | Entry, stack: AsyncExitStack, env: Mapping[str, str] | None = None
+    ) -> Talk:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        stack.callback(ours.close)
+        with theirs:
+            return Talk(ours, await box.start(what, fds={CHANNEL: theirs.fileno()}, env=env))
+
+
+def _shown() -> tuple[str, ...]:
+    return (*map(str, SHOWN), os.path.realpath(sys.base_prefix), sys.base_prefix)
+
+
+def _python() -> str:
+    return os.path.realpath(sys.executable)
+
+
+def _host_pid(box: Sandbox, inside: int) -> int:
+    """Find the host's number of a process inside; that of pid 1 where it cannot be told."""
+    for path in Path("/proc").glob("[0-9]*/status"):
+        try:
+            lines = path.read_text().splitlines()
+        except OSError:
+            continue
+        numbers = next((line.split()[1:] for line in lines if line.startswith("NSpid")), [])
+        parents = next((line.split()[1] for line in lines if line.startswith("PPid")), "")
+        if numbers[1:] == [str(inside)] and parents == str(box.pid):
+            return int(numbers[0])
+    return box.pid
