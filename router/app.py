@@ -18,6 +18,7 @@ from signet.kit.lifecycle import StartError, notify
 
 if TYPE_CHECKING:
     from router.fleet import Fleet
+    from router.secrets import Secrets
     from router.store.ledger import Ledger
     from signet.kit.rpc import Service
 
@@ -67,9 +68,11 @@ async def serving(
     from router.fleet import Fleet
     from router.listen import listening
     from router.providers.contract import Parts
+    from router.secrets import Secrets
     from router.store.database import Writer, open_database
     from router.store.ledger import Ledger
     from router.store.providers import ProviderStore
+    from router.store.secrets import SecretStore
     from router.upstream import HttpxWire
     from router.vault import Vault
     from signet.kit import dial, rpc
@@ -81,9 +84,11 @@ async def serving(
     ledger = Ledger(engine, writer)
     wire = HttpxWire(connect_seconds=options.connect_seconds, connections=options.concurrency * 2)
     model = environment.get("OPENAI_MODEL", "")
+    vault = Vault(home.key("vault.key"))
+    secrets = Secrets(SecretStore(engine), vault, log)
     fleet = Fleet(
         ProviderStore(engine),
-        Vault(home.key("vault.key")),
+        vault,
         Parts(wire, options, child, log),
         f"openai/{model}" if model else "",
     )
@@ -91,14 +96,16 @@ async def serving(
     callers = Callers(asking(control))
     authoriser = Authoriser(home.key("run.key"), callers)
     broker = Broker(fleet, wire, ledger, Bounds(options.deadlines, options.answer_bytes))
-    door = Door(authoriser, broker, log, body_bytes=options.body_bytes, idle_seconds=options.idle_seconds)
+    door = Door(authoriser, broker, secrets, log, body_bytes=options.body_bytes, idle_seconds=options.idle_seconds)
     tcp = f"127.0.0.1:{options.port}" if options.port else None
     guard = rpc.Guard(log, callers.authenticate, permit)
     writing = asyncio.create_task(ledger.run())
     try:
         await fleet.start(_given(options, environment))
         async with (
-            rpc.serving(_services(fleet, ledger), unix=home.socket("router.sock"), tcp=tcp, guard=guard) as port,
+            rpc.serving(
+                _services(fleet, ledger, secrets), unix=home.socket("router.sock"), tcp=tcp, guard=guard
+            ) as port,
             listening(
                 door,
                 unix=home.socket("door.sock"),
@@ -136,12 +143,22 @@ async def _watched(home: Home, options: RouterOptions) -> AsyncIterator[Child]:
         await asyncio.wait([watching])
 
 
-def _services(fleet: "Fleet", ledger: "Ledger") -> list["Service"]:
+def _services(fleet: "Fleet", ledger: "Ledger", secrets: "Secrets") -> list["Service"]:
     from router.services.models import Models
     from router.services.providers import Providers
+    from router.services.secrets import SecretServer
     from router.services.usage import Usages
     from signet.kit.rpc import Service
-    from signet.v1 import models_pb2, models_pb2_grpc, providers_pb2, providers_pb2_grpc, usage_pb2, usage_pb2_grpc
+    from signet.v1 import (
+        models_pb2,
+        models_pb2_grpc,
+        providers_pb2,
+        providers_pb2_grpc,
+        secrets_pb2,
+        secrets_pb2_grpc,
+        usage_pb2,
+        usage_pb2_grpc,
+    )
 
     return [
         Service(
@@ -153,6 +170,11 @@ def _services(fleet: "Fleet", ledger: "Ledger") -> list["Service"]:
             providers_pb2.DESCRIPTOR.services_by_name["ProviderService"],
             providers_pb2_grpc.add_ProviderServiceServicer_to_server,
             Providers(fleet),
+        ),
+        Service(
+            secrets_pb2.DESCRIPTOR.services_by_name["SecretService"],
+            secrets_pb2_grpc.add_SecretServiceServicer_to_server,
+            SecretServer(secrets),
         ),
         Service(
             usage_pb2.DESCRIPTOR.services_by_name["UsageService"],

@@ -19,13 +19,17 @@ _SCOPES = {"OPERATOR", "VIEWER"}
 
 @dataclass(frozen=True)
 class Identity:
-    """In whose name a call is made: resource names, empty where there is none. `models` None means every model."""
+    """In whose name a call is made: resource names, empty where there is none. `models` None means every model.
+
+    `secrets`, names without `secrets/`, may be borrowed: by what a run token names, and by nobody else.
+    """
 
     caller: str
     run: str = ""
     agent: str = ""
     session: str = ""
     models: frozenset[str] | None = None
+    secrets: frozenset[str] = frozenset()
 
     def may(self, model: str) -> bool:
         """Whether it may ask this model, a public name without `models/`."""
@@ -107,12 +111,15 @@ class Authoriser:
             raise Refusal(401, "unauthorized", error.message) from error
         except (ValueError, TypeError, KeyError) as error:
             raise Refusal(401, "unauthorized", "the run token is damaged") from error
+        run = full("runs", claims.run) if claims.run else ""
+        agent = full("agents", claims.agent) if claims.agent else ""
         return Identity(
-            caller=full("runs", claims.run),
-            run=full("runs", claims.run),
-            agent=full("agents", claims.agent) if claims.agent else "",
+            caller=run or agent,
+            run=run,
+            agent=agent,
             session=full("sessions", claims.session) if claims.session else "",
             models=frozenset(model.removeprefix("models/") for model in claims.models),
+            secrets=frozenset(secret.removeprefix("secrets/") for secret in claims.secrets),
         )
 
 

@@ -1,4 +1,4 @@
-"""The door: OpenAI's HTTP form of chat, embeddings and models, as a plain ASGI application."""
+"""The door: OpenAI's HTTP form of chat, embeddings and models, and secrets for sidecars: a plain ASGI application."""
 
 import asyncio
 import json
@@ -13,12 +13,14 @@ from router.attempt import CallerGone
 from router.authorise import Authoriser, Identity
 from router.broker import Broker
 from router.refusal import Refusal
+from router.secrets import Secrets
 from signet.kit.log import Log
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+_SECRETS = "/signet/v1/secrets/"
 _CALLS = {"/v1/chat/completions": CHAT, "/v1/embeddings": EMBEDDINGS}
 _NOT_THE_CALLERS = 500  # from this status on it is for the operator to know
 _LARGE_BYTES = 256 << 10  # a body beyond this is parsed in a thread, so that others are not held up
@@ -28,10 +30,18 @@ class Door:
     """Answers HTTP. `idle_seconds` bounds the wait for a caller that sends nothing or reads nothing."""
 
     def __init__(
-        self, authoriser: Authoriser, broker: Broker, log: Log, *, body_bytes: int, idle_seconds: float
+        self,
+        authoriser: Authoriser,
+        broker: Broker,
+        secrets: Secrets,
+        log: Log,
+        *,
+        body_bytes: int,
+        idle_seconds: float,
     ) -> None:
         self._authoriser = authoriser
         self._broker = broker
+        self._secrets = secrets
         self._log = log
         self._body_bytes = body_bytes
         self._idle_seconds = idle_seconds
@@ -67,6 +77,11 @@ class Door:
             _allow(method, "GET")
             who = await self._authoriser.identify(authorization, reading=True)
             await sink.whole(json.dumps(self._models(who, path)).encode())
+        elif path.startswith(_SECRETS):
+            _allow(method, "POST")
+            who = await self._authoriser.identify(authorization)
+            value = await self._secrets.lend(path.removeprefix(_SECRETS), who)
+            await sink.whole(json.dumps({"value": value}).encode())
         elif path == "/health":
             _allow(method, "GET")
             await sink.whole(b'{"status":"ok"}')

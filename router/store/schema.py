@@ -2,10 +2,10 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, MetaData, String, Table, Text
 
-HEAD = "0001"
+HEAD = "0002"
 """The revision that this code reads and writes; the last one in `migrations/versions`."""
 
-KNOWN = frozenset({"0001"})
+KNOWN = frozenset({"0001", "0002"})
 """Revisions that this code can begin from."""
 
 metadata = MetaData()
@@ -28,6 +28,17 @@ settings = Table(
     metadata,
     Column("name", String(63), primary_key=True),
     Column("value", Text, nullable=False),
+)
+
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("id", String(63), primary_key=True),
+    Column("owner", Text, nullable=False, comment="agents/…; empty for everybody's"),
+    Column("sealed_value", LargeBinary, nullable=False, comment="see router/vault.py"),
+    Column("create_micros", BigInteger, nullable=False),
+    Column("update_micros", BigInteger, nullable=False),
+    Column("use_micros", BigInteger, comment="when it was last lent; NULL never"),
 )
 
 calls = Table(
