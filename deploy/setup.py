@@ -28,7 +28,12 @@ CONSTRAINTS = ROOT / "deploy" / "constraints.txt"
 WEIGHTS = ROOT / "deploy" / "weights.txt"
 
 EXTRAS = {"up": ["embedded"], "lint": ["dev", "embedded"], "test": ["dev", "embedded"]}
-DEBIAN = {"up": ["libgomp1"], "lint": ["libgomp1"], "test": ["libgomp1", "libatomic1", "chromium"]}
+DEBIAN = {
+    "up": ["libgomp1"],
+    "lint": ["libgomp1"],
+    "test": ["libgomp1", "libatomic1", "chromium", "bubblewrap", "curl", "runsc", "podman", "runc"],
+}
+PROGRAMS = {"bubblewrap": "bwrap"}  # where the package has another name than its program
 LIBRARIES = {
     "libgomp1": "libgomp.so.1",  # the embedded model's runtime is linked with it
     "libatomic1": "libatomic.so.1",  # the browser tests' driver is
@@ -131,9 +136,9 @@ def missing_debian(target: str) -> list[str]:
 
 
 def there(name: str) -> bool:
-    """Tell whether what a Debian package brings is there: its library, or the program of its name."""
+    """Tell whether what a Debian package brings is there: its library or its program."""
     if name not in LIBRARIES:
-        return shutil.which(name) is not None
+        return shutil.which(PROGRAMS.get(name, name), path=f"{os.environ.get('PATH', '')}:/usr/sbin") is not None
     try:
         ctypes.CDLL(LIBRARIES[name])
     except OSError:
