@@ -121,6 +121,7 @@ SEGMENTS = [
     "%25",
     "%zz",
     "a;b",
+    "a%2Fb",
     "a%3bb",
     "%C3%A4",
     "%ff",
@@ -256,6 +257,16 @@ def test_they_decide_the_same_about_every_path_of_two_segments(key: str, glob: s
     for head, tail in product(["", *SEGMENTS], SEGMENTS):
         path = f"/{head}/{tail}" if head else f"/{tail}"
         agree(only({key: [rule]}), Asked("api.example.org", 443, (), "93.184.216.34", "GET", path, 10.0))
+
+
+@pytest.mark.parametrize("glob", PROGRAM_GLOBS)
+def test_they_decide_the_same_about_every_program_that_holds_a_socket(glob: str) -> None:
+    bound = {"endpoints": [{"host": "api.example.org", "deny": [{"path": "/a"}]}], "binaries": [glob]}
+    free = {"endpoints": [{"host": "api.example.org"}]}
+    for blocks, path in product(({"a": bound}, {"a": bound, "b": free}), ("/a", "/b")):
+        for binaries in [(), *product(PROGRAMS), *product(PROGRAMS, PROGRAMS)]:
+            asked = Asked("api.example.org", 443, binaries, "93.184.216.34", "GET", path, 10.0)
+            agree({"version": 1, "network": blocks}, asked)
 
 
 @pytest.mark.parametrize("listing", LISTINGS)
