@@ -47,15 +47,14 @@ class Attach:
 
     async def _serve(self, order: work_pb2.AttachOrder) -> None:
         """Serve one to the end; a fault in it is logged and costs that caller alone."""
-        caller = Caller(self._control, order.id)
         try:
-            await (self._show_log(caller, order) if order.logs else self._run(caller, order))
+            async with Caller(self._control, order.id) as caller:
+                await (self._show_log(caller, order) if order.logs else self._run(caller, order))
+                await caller.finish(END_SECONDS)
         except (Left, TimeoutError):
             return
         except Exception as error:  # noqa: BLE001 - the others go on
             self._log.error("attach_failed", target=order.target, kind=type(error).__name__, message=str(error))
-        finally:
-            await caller.aclose()
 
     async def _run(self, caller: Caller, order: work_pb2.AttachOrder) -> None:
         async with asyncio.timeout(START_SECONDS):
@@ -64,9 +63,6 @@ class Attach:
             await self._visit(caller, order, first.start)
         except Refused as refused:
             await caller.fail(refused.reason, str(refused))
-        await caller.finish()
-        async with asyncio.timeout(END_SECONDS):
-            await caller.receive()
 
     async def _visit(self, caller: Caller, order: work_pb2.AttachOrder, start: sandboxes_pb2.ExecStart) -> None:
         asked = read(start)
@@ -92,32 +88,30 @@ class Attach:
             raise Refused("SANDBOX_FAILED", str(error)) from error
 
     async def _show_log(self, caller: Caller, order: work_pb2.AttachOrder) -> None:
-        hearing = asyncio.create_task(caller.receive())
-        telling = asyncio.create_task(self._tell_log(caller, order))
-        try:
-            await asyncio.wait([hearing, telling], return_when=asyncio.FIRST_COMPLETED)
-            if not telling.done():
-                hearing.result()
-            await telling
-            await caller.finish()
-            await asyncio.wait([hearing], timeout=END_SECONDS)
-        finally:
-            telling.cancel()
-            hearing.cancel()
-            await asyncio.gather(telling, hearing, return_exceptions=True)
-
-    async def _tell_log(self, caller: Caller, order: work_pb2.AttachOrder) -> None:
         cell = self._pool.named(order.target.rpartition(".")[2])
         if cell is None:
             await caller.fail("SANDBOX_NOT_FOUND", f"there is no {order.target}")
             return
-        async for line in cell.logbook.read(follow=order.follow):
-            shown = sandboxes_pb2.WatchSandboxLogsResponse(time=stamp(line.time), event=line.event, text=line.text)
-            await caller.send(Said(log=shown))
+        leaving = asyncio.create_task(caller.left())
+        telling = asyncio.create_task(_tell(caller, cell, follow=order.follow))
+        try:
+            await asyncio.wait([leaving, telling], return_when=asyncio.FIRST_COMPLETED)
+            if telling.done():
+                telling.result()
+        finally:
+            for task in (leaving, telling):
+                task.cancel()
+            await asyncio.wait([leaving, telling])
 
     def name(self, cell: Cell) -> str:
         """Give a cell's name in the fleet, `sandboxes/{worker}.{id}`."""
         return f"sandboxes/{self._control.worker.partition('/')[2]}.{cell.sandbox.name}"
+
+
+async def _tell(caller: Caller, cell: Cell, *, follow: bool) -> None:
+    async for line in cell.logbook.read(follow=follow):
+        shown = sandboxes_pb2.WatchSandboxLogsResponse(time=stamp(line.time), event=line.event, text=line.text)
+        await caller.send(Said(log=shown))
 
 
 def _shown(start: sandboxes_pb2.ExecStart) -> str:

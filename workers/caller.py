@@ -1,7 +1,9 @@
 """A caller of a sandbox, as control relays it: messages both ways, each held up until the other side takes it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Self
 
 from signet.kit.errors import SignetError
 from signet.v1 import sandboxes_pb2
@@ -9,6 +11,7 @@ from signet.work.v1 import work_pb2
 from workers.control import Control
 
 Said = work_pb2.AttachRequest
+Asked = sandboxes_pb2.ExecSandboxRequest
 
 
 class Left(Exception):
@@ -16,64 +19,88 @@ class Left(Exception):
 
 
 class Caller:
-    """One stream. `send` and `receive` raise Left once it is over."""
+    """One stream: `async with Caller(control, id)`. Leaving the block ends it, whatever was not taken yet is lost."""
 
     def __init__(self, control: Control, ident: str) -> None:
+        self._control = control
         self._ident = ident
-        self._room = asyncio.Queue[Said | None](1)
-        self._answers = control.attach(self._said())
+        self._outward = asyncio.Queue[Said | None](1)
+        self._inward = asyncio.Queue[Asked](1)
+        self._reading: asyncio.Task[None] | None = None
         self._over = asyncio.Event()
 
+    async def __aenter__(self) -> Self:
+        self._reading = asyncio.create_task(self._read())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._over.set()
+        if self._reading:  # the stream is that task's: it ends with it
+            self._reading.cancel()
+            await asyncio.wait([self._reading])
+
     async def send(self, message: Said) -> None:
-        """Send a message; waits while the one before it was not taken. For several tasks."""
+        """Send a message; waits while the one before it was not taken. For several tasks. Raises Left."""
         await self._put(message)
 
     async def say(self, **kind: bytes | str | sandboxes_pb2.ExecExit) -> None:
-        """Send what a command says."""
+        """Send what a command says. Raises Left."""
         await self.send(Said(exec=sandboxes_pb2.ExecSandboxResponse(**kind)))  # type: ignore[arg-type]  # checked by protobuf
 
     async def fail(self, reason: str, message: str) -> None:
-        """Say why the caller is not served; `reason` is an ErrorReason without its prefix."""
+        """Say why the caller is not served; `reason` is an ErrorReason without its prefix. Raises Left."""
         await self.send(Said(failure=work_pb2.AttachFailure(reason=reason, message=message)))
 
-    async def receive(self) -> sandboxes_pb2.ExecSandboxRequest:
-        """Wait for the next message. For one task, which is not cancelled before the stream may end."""
-        try:
-            async for answer in self._answers:
-                return answer.exec
-        except SignetError as error:
-            self._over.set()
-            raise Left from error
-        self._over.set()
+    async def receive(self) -> Asked:
+        """Wait for the next message. Raises Left behind the last."""
+        if not self._inward.empty():
+            return self._inward.get_nowait()
+        getting = asyncio.ensure_future(self._inward.get())
+        if await self._first(getting):
+            return getting.result()
         raise Left
 
-    async def finish(self) -> None:
-        """Say that nothing more comes; control closes the stream behind what was sent."""
-        await self._put(None)
+    async def left(self) -> None:
+        """Wait until the caller is gone."""
+        await self._over.wait()
 
-    async def aclose(self) -> None:
-        """Leave the stream."""
-        self._over.set()
-        if isinstance(self._answers, AsyncGenerator):
-            await self._answers.aclose()
+    async def finish(self, seconds: float) -> None:
+        """Say that nothing more comes, and wait until control has taken all of it, at most that long."""
+        with contextlib.suppress(Left, TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._put(None)
+                while True:  # what still comes is for nobody
+                    await self.receive()
 
     async def _put(self, message: Said | None) -> None:
         if self._over.is_set():
             raise Left
-        if self._room.empty():
-            self._room.put_nowait(message)
-            return
-        putting = asyncio.ensure_future(self._room.put(message))
+        if self._outward.empty():
+            self._outward.put_nowait(message)
+        elif not await self._first(asyncio.ensure_future(self._outward.put(message))):
+            raise Left
+
+    async def _first(self, wanted: "asyncio.Future[Asked] | asyncio.Future[None]") -> bool:
+        """Whether it comes before the stream is over."""
         over = asyncio.ensure_future(self._over.wait())
+        both: set[asyncio.Future[object]] = {wanted, over}  # type: ignore[arg-type]  # only waited for
         try:
-            await asyncio.wait([putting, over], return_when=asyncio.FIRST_COMPLETED)
-            if not putting.done():
-                raise Left
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            return wanted.done()
         finally:
-            putting.cancel()
+            wanted.cancel()
             over.cancel()
+
+    async def _read(self) -> None:
+        try:
+            async for answer in self._control.attach(self._said()):
+                await self._inward.put(answer.exec)
+        except SignetError:  # the caller left, or control did
+            return
+        finally:
+            self._over.set()
 
     async def _said(self) -> AsyncIterator[Said]:
         yield Said(id=self._ident)
-        while message := await self._room.get():
+        while message := await self._outward.get():
             yield message
