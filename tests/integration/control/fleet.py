@@ -216,6 +216,14 @@ async def dialled(home: Home) -> AsyncIterator[tuple[Stubs, Stubs]]:
 
 
 @asynccontextmanager
+async def called(root: Path) -> AsyncIterator[Fleet]:
+    """Call a control that is a process of its own, beside a fake router."""
+    home, fake = Home(root), models.FakeModels()
+    async with models.serving(home.socket("router.sock"), fake), dialled(home) as (operator, worker):
+        yield Fleet(home, operator, worker, fake, asyncio.Event())
+
+
+@asynccontextmanager
 async def running(root: Path, *, router: bool = True, **options: Any) -> AsyncIterator[Fleet]:
     """Serve control on a data folder, beside a fake router, without TCP."""
     home = Home(root)
