@@ -49,9 +49,13 @@ class Groups:
     owner: str
 
     @classmethod
-    def find(cls) -> Self:
-        """Look what this process may use, and remove what a crash has left there. Changes nothing else."""
-        owner = f"{PREFIX}.{Path('/proc/self/ns/pid').stat().st_ino}.{os.getpid()}.{_born(os.getpid())}"
+    def find(cls, owner: int | None = None) -> Self:
+        """Look what this process may use, and remove what a crash has left there. Changes nothing else.
+
+        Groups are named for `owner` (this process), with whom all that is in them dies: without it, they are swept.
+        """
+        pid = owner or os.getpid()
+        name = f"{PREFIX}.{Path('/proc/self/ns/pid').stat().st_ino}.{pid}.{_born(pid)}"
         places = locate(Path("/proc/self/cgroup").read_text(), Path("/proc/self/mountinfo").read_text())
         found = {name: _own(place) for name, place in places.items() if _usable(name, place)}
         versions: tuple[Version, ...] = (2, 1)
@@ -60,8 +64,8 @@ class Groups:
             if {"memory", "cpu"} & set(parents):
                 for parent in set(parents.values()):
                     sweep(parent)
-                return cls(version, parents, owner)
-        return cls(0, {}, owner)
+                return cls(version, parents, name)
+        return cls(0, {}, name)
 
     def serving(self, limits: Limits) -> frozenset[str]:
         """List the controllers that would bound these limits here; nothing if neither memory nor cpu is asked for."""
@@ -105,7 +109,7 @@ def locate(memberships: str, mounts: str) -> dict[str, Place]:
 
 
 def sweep(parent: Path) -> None:
-    """Remove the groups of workers that are no more. One with a process in it is not empty, and stays."""
+    """Remove the groups whose owners are no more. One with a process in it is not empty, and stays."""
     here = Path("/proc/self/ns/pid").stat().st_ino
     for folder in parent.glob(f"{PREFIX}.*"):
         if match := _NAME.match(folder.name):

@@ -59,6 +59,16 @@ class Channel:
         while self._out:
             self._forget_first()
 
+    def detach(self) -> int:
+        """Give up the socket, unread and open; BufferError if something waits to be sent."""
+        if self._out:
+            raise BufferError(f"{len(self._out)} requests wait for the other side.")
+        if not self._open:
+            raise ConnectionError("the control socket is closed.")
+        self._open = False
+        self._loop.remove_reader(self._sock.fileno())
+        return self._sock.detach()
+
     def drain(self) -> None:
         """Take what the other side sent before it died."""
         while self._open and self._read():

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from workers.sandbox.spec import Limits
 
@@ -33,6 +33,15 @@ class Group:
             group.remove()
             raise
         return group
+
+    def to_wire(self) -> dict[str, Any]:
+        """Write it as JSON values."""
+        return {"version": self.version, "folders": {name: str(folder) for name, folder in self.folders.items()}}
+
+    @classmethod
+    def from_wire(cls, message: Mapping[str, Any]) -> Self:
+        """Read the group that `to_wire` wrote."""
+        return cls(message["version"], {name: Path(folder) for name, folder in message["folders"].items()})
 
     @property
     def controllers(self) -> tuple[str, ...]:

@@ -1,39 +1,30 @@
-"""The worker's side of the zygote: start it, open sandboxes, fork sidecars."""
+"""Opens sandboxes and forks sidecars, both from one zygote, and hands them on to the program that follows this one."""
 
 import asyncio
-import contextlib
 import itertools
 import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final, Self
 
 from workers.sandbox import cgroups, entry, namespaces, wire
 from workers.sandbox.cgroups import Groups
-from workers.sandbox.channel import Channel
+from workers.sandbox.child import Child
 from workers.sandbox.errors import SandboxUnavailable
 from workers.sandbox.group import Group
+from workers.sandbox.handover import Handover, version
+from workers.sandbox.nursery import Nursery
 from workers.sandbox.process import Process
 from workers.sandbox.sandbox import Sandbox
 from workers.sandbox.spec import Entry, Spec
 
-_START_SECONDS: Final = 30.0
 _OPEN_SECONDS: Final = 10.0
 _END_SECONDS: Final = 10.0
 _REMOVALS: Final = 200  # attempts to remove a group whose last process is just going
 _REMOVAL_SECONDS: Final = 0.01
-_SOURCES: Final = Path(__file__).parents[2]
-# By -c and not -m, so that it also runs from a checkout which is not installed; -I so that nothing in the worker's
-# environment, folder or home decides what is imported.
-_BOOT: Final = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1)); from workers.sandbox.zygote import main; main(sys.argv[1:])"
-)
-
-Child = tuple[int, asyncio.Future[int]]  # the pid of what the zygote forked, and its exit code in time
 
 
 class Launcher:
@@ -43,19 +34,12 @@ class Launcher:
     started it.
     """
 
-    def __init__(self, zygote: asyncio.subprocess.Process, control: socket.socket) -> None:
-        self._zygote = zygote
-        self._numbers = itertools.count(1)
-        loop = asyncio.get_running_loop()
-        self._hello: asyncio.Future[dict[str, Any]] = loop.create_future()
-        self._ended: asyncio.Future[None] = loop.create_future()
-        self._answers: dict[int, asyncio.Future[Child]] = {}
-        self._children: dict[int, asyncio.Future[int]] = {}
+    def __init__(self, nursery: Nursery) -> None:
+        self._nursery = nursery
+        self._groups = Groups.find(nursery.zygote.pid)
         self._sandboxes: set[Sandbox] = set()
-        self._as_root = False
-        self._groups = Groups.find()
         self._removals: set[asyncio.Task[None]] = set()
-        self._channel = Channel(control, self._receive, self._lost)
+        self._handed_over = False
 
     @classmethod
     async def start(
@@ -66,49 +50,51 @@ class Launcher:
         `env` is all that sidecars find in their environment besides PATH and LANG: no secrets. SandboxUnavailable if
         Python cannot be started or a module cannot be imported.
         """
-        ours, theirs = wire.pair()
-        argv = [python, "-I", "-c", _BOOT, str(_SOURCES), str(theirs.fileno()), str(os.getpid()), *preload]
-        with theirs:
-            try:
-                zygote = await asyncio.create_subprocess_exec(
-                    *argv,
-                    env={"PATH": os.defpath, "LANG": "C.UTF-8", **(env or {})},
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=asyncio.subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                    start_new_session=True,
-                )
-            except BaseException as error:
-                ours.close()
-                if not isinstance(error, OSError):
-                    raise
-                raise SandboxUnavailable(
-                    f"{python}: {error.strerror}.", layer="zygote", hint=_unreadable(python)
-                ) from error
-        launcher = cls(zygote, ours)
+        return cls(await Nursery.start(preload, env or {}, python))
+
+    @classmethod
+    def adopt(cls, handover: Handover) -> Self:
+        """Take over a zygote and its sandboxes from the program that was in this process before, by `handover`.
+
+        The descriptors are the launcher's from now on. SandboxUnavailable if that was another version of these
+        programs; then they are closed, and everything ends.
+        """
+        state, fds = handover.state, handover.fds
         try:
-            async with asyncio.timeout(_START_SECONDS):
-                await launcher._greet(python)
+            handover.check()
+            zygote = Child(state["zygote"])
         except BaseException:
-            await launcher.aclose()
+            handover.close()
             raise
+        nursery = Nursery(zygote, socket.socket(fileno=fds[state["control"]]))
+        nursery.as_root = state["as_root"]
+        nursery.numbers = itertools.count(state["next"])
+        launcher = cls(nursery)
+        for one in state["sandboxes"]:
+            death = nursery.adopt(one["pid"])
+            launcher._know(Sandbox.adopt(one, fds, death, launcher._killing(one["pid"])), death)
         return launcher
 
     @property
     def pid(self) -> int:
         """The zygote's pid."""
-        return self._zygote.pid
+        return self._nursery.zygote.pid
 
     @property
     def as_root(self) -> bool:
         """Whether sandboxes are launched by root, each with a host uid of its own."""
-        return self._as_root
+        return self._nursery.as_root
+
+    @property
+    def sandboxes(self) -> Mapping[str, Sandbox]:
+        """Those that live, by name. Of several by one name it is any."""
+        return {sandbox.name: sandbox for sandbox in self._sandboxes if sandbox.ended is None}
 
     async def open(self, spec: Spec) -> Sandbox:
         """Open a sandbox with every layer on and probed; SandboxUnavailable names the layer that cannot be had."""
-        if self._as_root and spec.host_uid is None:
+        if self.as_root and spec.host_uid is None:
             raise ValueError("host_uid is needed when the worker runs as root.")
-        if not self._as_root:
+        if not self.as_root:
             spec = replace(spec, host_uid=None)
         _prepare(spec)
         group = self._group(spec)
@@ -116,15 +102,13 @@ class Launcher:
         with theirs:
             try:
                 message = {"op": "sandbox", "spec": spec.to_wire(), "grouped": group.controllers if group else []}
-                pid, death = await self._fork(message, [theirs.fileno()])
+                pid, death = await self._nursery.fork(message, [theirs.fileno()])
             except BaseException:
                 ours.close()
                 self._remove(group)
                 raise
-        death.add_done_callback(lambda _: self._remove(group))
-        sandbox = Sandbox(spec, ours, pid, death, lambda: self._signal(pid, signal.SIGKILL), group=group)
-        self._sandboxes.add(sandbox)
-        death.add_done_callback(lambda _: self._sandboxes.discard(sandbox))
+        sandbox = Sandbox(spec, ours, pid, death, self._killing(pid), group=group)
+        self._know(sandbox, death)
         try:
             # It goes on only when the sandbox has answered it, so all that it ever starts is in the group.
             _place(group, pid)
@@ -148,34 +132,52 @@ class Launcher:
         """
         places = entry.checked(fds or {})
         message = {"op": "sidecar", "entry": Entry(target).target, "places": list(places), "env": dict(env or {})}
-        pid, death = await self._fork(message, list(places.values()))
-        process = Process(pid, lambda number: self._signal(pid, number))
+        pid, death = await self._nursery.fork(message, list(places.values()))
+        process = Process(pid, lambda number: self._nursery.signal(pid, number))
         death.add_done_callback(lambda done: process.ended(done.result()))
         return process
 
+    async def handover(self) -> Handover:
+        """End all sidecars, give up the zygote and its sandboxes without ending them, and describe them for `adopt`.
+
+        What runs in a sandbox goes on, but nobody will know its processes: clear it before or after. Neither this
+        launcher nor its sandboxes are of use any more, and what one adopts is another object, also in this program.
+        Take listeners out of the event loop before. SandboxUnavailable if something is just being opened.
+        """
+        if self._nursery.busy or any(not sandbox.report.layers for sandbox in self._sandboxes):
+            raise SandboxUnavailable("something is just being opened.", layer="handover")
+        kept = {sandbox.pid for sandbox in self._sandboxes}
+        sidecars = {pid: death for pid, death in self._nursery.children.items() if pid not in kept}
+        for pid in sidecars:
+            self._nursery.signal(pid, signal.SIGKILL)
+        if sidecars:
+            await asyncio.wait(sidecars.values(), timeout=_END_SECONDS)
+        fds: list[int] = []
+        state: dict[str, Any] = {"version": version(), "zygote": self.pid, "as_root": self.as_root}
+        state |= {"control": 0, "next": next(self._nursery.numbers)}
+        try:
+            fds.append(self._nursery.release())
+        except (BufferError, ConnectionError) as error:
+            raise SandboxUnavailable(str(error), layer="handover") from error
+        living = (sandbox.release(fds) for sandbox in self._sandboxes if sandbox.ended is None)
+        state["sandboxes"] = [described for described in living if described]
+        self._sandboxes.clear()
+        self._handed_over = True
+        return Handover(state, fds)
+
     async def wait(self) -> None:
         """Wait until the zygote is gone."""
-        await asyncio.shield(self._ended)
+        await self._nursery.wait()
 
     async def aclose(self) -> None:
-        """End every sandbox and sidecar, then the zygote. May be called twice."""
-        deaths = list(self._children.values())
-        for pid in self._children:
-            self._signal(pid, signal.SIGKILL)
-        if deaths:
-            await asyncio.wait(deaths, timeout=_END_SECONDS)
-        self._channel.close()  # which ends it
-        self._lost()
+        """End every sandbox and sidecar, then the zygote; nothing, after a handover. May be called twice."""
+        if self._handed_over:
+            return
+        await self._nursery.aclose()
         for sandbox in list(self._sandboxes):
             await sandbox.aclose()
         if self._removals:
             await asyncio.wait(self._removals)
-        try:
-            async with asyncio.timeout(_END_SECONDS):
-                await self._zygote.wait()
-        except TimeoutError:
-            self._zygote.kill()
-            await self._zygote.wait()
 
     async def __aenter__(self) -> Self:
         return self
@@ -183,12 +185,20 @@ class Launcher:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
+    def _know(self, sandbox: Sandbox, death: asyncio.Future[int]) -> None:
+        self._sandboxes.add(sandbox)
+        death.add_done_callback(lambda _: self._sandboxes.discard(sandbox))
+        death.add_done_callback(lambda _: self._remove(sandbox.group))
+
+    def _killing(self, pid: int) -> Callable[[], None]:
+        return lambda: self._nursery.signal(pid, signal.SIGKILL)
+
     def _group(self, spec: Spec) -> Group | None:
         """Make the group that bounds a sandbox; None if nothing asks for one or this host has none to give."""
         if not self._groups.serving(spec.limits):
             return None
         try:
-            return self._groups.make(f"{next(self._numbers)}.{spec.name}", spec.limits)
+            return self._groups.make(f"{next(self._nursery.numbers)}.{spec.name}", spec.limits)
         except OSError as error:
             reason = f"cgroup v{self._groups.version}: {error.filename}: {error.strerror}."
             raise SandboxUnavailable(reason, layer="limits", hint=cgroups.HINT) from error
@@ -199,73 +209,6 @@ class Launcher:
             task = asyncio.get_running_loop().create_task(_remove_later(group))
             self._removals.add(task)
             task.add_done_callback(self._removals.discard)
-
-    async def _greet(self, python: str) -> None:
-        both: list[asyncio.Future[Any]] = [self._hello, self._ended]
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        if not self._hello.done():
-            code = await self._zygote.wait()
-            raise SandboxUnavailable(
-                f"{python} ended with code {code} at its start.", layer="zygote", hint=_unreadable(python)
-            )
-        hello = self._hello.result()
-        if hello["op"] == "failed":
-            raise SandboxUnavailable.from_wire(hello)
-        self._as_root = hello["as_root"]
-
-    async def _fork(self, message: Mapping[str, Any], fds: Sequence[int]) -> Child:
-        """Have the zygote fork; the pid of its child and the future of that one's exit code."""
-        number = next(self._numbers)
-        answer: asyncio.Future[Child] = asyncio.get_running_loop().create_future()
-        self._answers[number] = answer
-        try:
-            self._channel.send({**message, "id": number}, fds)
-            async with asyncio.timeout(_OPEN_SECONDS):
-                return await answer
-        except asyncio.CancelledError:
-            if answer.done() and not answer.cancelled() and answer.exception() is None:
-                self._signal(answer.result()[0], signal.SIGKILL)  # forked between the answer and the next step here
-            raise
-        except ConnectionError as error:
-            raise SandboxUnavailable("the zygote is gone.", layer="zygote") from error
-        except TimeoutError as late:
-            raise SandboxUnavailable(f"no answer in {_OPEN_SECONDS:.0f} s.", layer="zygote") from late
-        finally:
-            del self._answers[number]
-
-    def _receive(self, message: dict[str, Any], _: list[int]) -> None:
-        kind = message["op"]
-        answer = self._answers.get(message.get("id", 0))
-        if kind == "exited":
-            self._children.pop(message["pid"]).set_result(message["code"])
-        elif kind == "forked":
-            death = self._children[message["pid"]] = asyncio.get_running_loop().create_future()
-            if answer is None or answer.done():  # whoever asked was cancelled
-                self._signal(message["pid"], signal.SIGKILL)
-            else:
-                answer.set_result((message["pid"], death))
-        elif answer is None:
-            self._hello.set_result(message)
-        elif not answer.done():
-            answer.set_exception(SandboxUnavailable.from_wire(message))
-
-    def _signal(self, pid: int, number: int) -> None:
-        """Through the zygote, which alone knows that the pid is still the same process."""
-        if pid in self._children:
-            with contextlib.suppress(ConnectionError):
-                self._channel.send({"op": "signal", "pid": pid, "signal": int(number)})
-
-    def _lost(self) -> None:
-        """Settle everything: the zygote is gone, and the kernel kills what it forked."""
-        if self._ended.done():
-            return
-        self._ended.set_result(None)
-        for death in self._children.values():
-            death.set_result(-signal.SIGKILL)
-        self._children.clear()
-        for answer in self._answers.values():
-            if not answer.done():
-                answer.set_exception(SandboxUnavailable("the zygote is gone.", layer="zygote"))
 
 
 def _prepare(spec: Spec) -> None:
@@ -305,12 +248,3 @@ async def _remove_later(group: Group) -> None:
         await asyncio.sleep(_REMOVAL_SECONDS)
         if group.remove():
             return
-
-
-def _unreadable(python: str) -> str:
-    """Say what to do if this user cannot read the Python that is to be forked, or the sources it runs."""
-    for path in (Path(python), Path(sys.base_prefix), _SOURCES / "workers"):
-        if not os.access(path, os.R_OK | os.X_OK):
-            who = f"uid {os.geteuid()} cannot read {path}"
-            return f"{who}: use a Python and a checkout that this user can read, such as /usr/bin/python3."
-    return ""

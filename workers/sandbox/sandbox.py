@@ -7,7 +7,7 @@ import itertools
 import os
 import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Self
 
 from workers.sandbox import entry, namespaces, usage
@@ -30,7 +30,7 @@ class Sandbox:
     """One sandbox, made by `Launcher.open` only.
 
     `name` is its host name, `pid` its pid 1 as the host numbers it, `report` what the probe saw, `listeners` the
-    sockets that listen inside and are accepted outside (non-blocking; the sandbox closes them).
+    sockets that listen inside and are accepted outside (non-blocking; the sandbox closes them), `group` what bounds it.
 
     Not for use by several event loops; methods may be called concurrently by tasks of one.
     """
@@ -52,7 +52,7 @@ class Sandbox:
         self.listeners: dict[str, socket.socket] = {}
         self._death = death
         self._kill = kill
-        self._group = group
+        self.group = group
         self._told = False  # of the listeners
         self._numbers = itertools.count(1)
         self._processes: dict[int, Process] = {}
@@ -63,6 +63,42 @@ class Sandbox:
         # Without its control socket a sandbox is of no use, so whoever closes it there has it killed here.
         self._channel = Channel(control, self._receive, kill)
         death.add_done_callback(self._died)
+
+    @classmethod
+    def adopt(
+        cls, state: Mapping[str, Any], fds: Sequence[int], death: asyncio.Future[int], kill: Callable[[], None]
+    ) -> Self:
+        """Take over the sandbox that `release` has described; `fds` are those of the whole handover."""
+        group = Group.from_wire(state["group"]) if state["group"] else None
+        control = socket.socket(fileno=fds[state["control"]])
+        sandbox = cls(Spec.from_wire(state["spec"]), control, state["pid"], death, kill, group=group)
+        sandbox.report = Report.from_wire(state["report"])
+        sandbox.listeners = {name: socket.socket(fileno=fds[place]) for name, place in state["listeners"].items()}
+        sandbox._told = True
+        sandbox._numbers = itertools.count(state["next"])
+        sandbox._resolve_ready(sandbox.report)
+        return sandbox
+
+    def release(self, fds: list[int]) -> dict[str, Any] | None:
+        """Give up this sandbox without ending it: add its descriptors to `fds`, and describe it for `adopt`.
+
+        None if it cannot be: it is about to end, or a request waits to be sent. Then it ends with this program.
+        """
+        try:
+            control = self._channel.detach()
+        except (BufferError, ConnectionError):
+            return None
+        first = len(fds) + 1
+        fds += [control, *(listener.detach() for listener in self.listeners.values())]
+        return {
+            "spec": self.spec.to_wire(),
+            "pid": self.pid,
+            "report": self.report.to_wire(),
+            "control": first - 1,
+            "listeners": {name: first + place for place, name in enumerate(self.listeners)},
+            "next": next(self._numbers),
+            "group": self.group.to_wire() if self.group else None,
+        }
 
     @property
     def ended(self) -> str | None:
@@ -129,7 +165,7 @@ class Sandbox:
 
     def usage(self) -> Usage:
         """Measure what it uses now; all zero once it is gone."""
-        return Usage(0, 0, 0) if self._death.done() else usage.measure(self.pid, self._group)
+        return Usage(0, 0, 0) if self._death.done() else usage.measure(self.pid, self.group)
 
     async def aclose(self) -> None:
         """Kill everything in it and wait until it is gone. May be called twice."""

@@ -113,6 +113,7 @@ def main(arguments: Sequence[str]) -> None:
     """Run as `python -m workers.sandbox.zygote`; ends when the control socket does or the worker dies."""
     control = socket.socket(fileno=int(arguments[0]))
     os.set_inheritable(control.fileno(), False)
+    linux.close_all_but({0, 1, 2, control.fileno()})
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     linux.prctl(linux.PR_SET_NAME, b"signet-zygote\0")
     if os.getppid() != int(arguments[1]):

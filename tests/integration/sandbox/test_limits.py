@@ -15,11 +15,10 @@ from workers.sandbox.spec import Command, Entry, Limits
 MEMORY = 256 << 20
 
 
-def groups() -> list[Path]:
+def groups(zygote: int) -> list[Path]:
     """List what groups of sandboxes there are where this host has them."""
-    return [
-        path for parent in set(Groups.find().parents.values()) for path in parent.glob(f"{PREFIX}.*.{os.getpid()}.*")
-    ]
+    parents = set(Groups.find(zygote).parents.values())
+    return [path for parent in parents for path in parent.glob(f"{PREFIX}.*.{zygote}.*")]
 
 
 def grouped(sandbox: Sandbox, controller: str) -> bool:
@@ -27,10 +26,10 @@ def grouped(sandbox: Sandbox, controller: str) -> bool:
     return detail.startswith("cgroup") and controller in detail.partition(")")[0]
 
 
-async def gone() -> None:
+async def gone(zygote: int) -> None:
     """Wait until no group is left."""
     async with asyncio.timeout(DEADLINE_SECONDS):
-        while groups():
+        while groups(zygote):
             await asyncio.to_thread(os.sched_yield)
 
 
@@ -108,31 +107,29 @@ async def test_what_a_sandbox_uses_can_be_asked_while_it_lives(house: House) -> 
 
 
 async def test_groups_go_with_their_sandboxes(house: House) -> None:
-    bounded = Limits(memory_bytes=MEMORY, cpu=0.5)
+    bounded, zygote = Limits(memory_bytes=MEMORY, cpu=0.5), house.launcher.pid
     async with await house.open(limits=bounded) as sandbox:
         await sandbox.start(Command(("sleep", "1000")))
-        served = Groups.find().serving(bounded)
-        assert bool(groups()) == bool(served)
+        assert bool(groups(zygote)) == bool(Groups.find(zygote).serving(bounded))
         os.kill(sandbox.pid, signal.SIGKILL)
         await sandbox.wait()
-        await gone()
+        await gone(zygote)
     async with await Launcher.start((INSIDE,)) as launcher:
         await launcher.open(house.spec(limits=bounded))
-    assert groups() == []
+    assert groups(launcher.pid) == []
 
 
 async def test_a_group_that_a_crash_has_left_is_swept(house: House) -> None:
-    found = Groups.find()
+    found = Groups.find(house.launcher.pid)
     namespace = int(namespaces.identities()["pid"].strip("pid:[]"))
     for parent in set(found.parents.values()):
-        left = [parent / f"{PREFIX}.{namespace}.{pid}.17.9.box" for pid in (os.getpid(), 4_194_304)]
+        left = [parent / f"{PREFIX}.{namespace}.{pid}.17.9.box" for pid in (house.launcher.pid, 4_194_304)]
         other = parent / f"{PREFIX}.{namespace + 1}.4194304.17.9.box"
         mine = parent / f"{found.owner}.9.box"
         for folder in (*left, other, mine):
             folder.mkdir()
         try:
-            async with await Launcher.start() as launcher:
-                assert launcher.as_root == house.launcher.as_root
+            async with await Launcher.start():
                 assert [folder.exists() for folder in (*left, other, mine)] == [False, False, True, True]
         finally:
             other.rmdir()
