@@ -15,6 +15,13 @@ class ProviderKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PROVIDER_KIND_UNSPECIFIED: _ClassVar[ProviderKind]
     PROVIDER_KIND_EMBEDDED: _ClassVar[ProviderKind]
     PROVIDER_KIND_OPENAI: _ClassVar[ProviderKind]
+    PROVIDER_KIND_OLLAMA: _ClassVar[ProviderKind]
+    PROVIDER_KIND_LMSTUDIO: _ClassVar[ProviderKind]
+    PROVIDER_KIND_LLAMACPP: _ClassVar[ProviderKind]
+    PROVIDER_KIND_VLLM: _ClassVar[ProviderKind]
+    PROVIDER_KIND_RESPONSES: _ClassVar[ProviderKind]
+    PROVIDER_KIND_ANTHROPIC: _ClassVar[ProviderKind]
+    PROVIDER_KIND_OPENROUTER: _ClassVar[ProviderKind]
 
 class ProviderState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -25,6 +32,13 @@ class ProviderState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
 PROVIDER_KIND_UNSPECIFIED: ProviderKind
 PROVIDER_KIND_EMBEDDED: ProviderKind
 PROVIDER_KIND_OPENAI: ProviderKind
+PROVIDER_KIND_OLLAMA: ProviderKind
+PROVIDER_KIND_LMSTUDIO: ProviderKind
+PROVIDER_KIND_LLAMACPP: ProviderKind
+PROVIDER_KIND_VLLM: ProviderKind
+PROVIDER_KIND_RESPONSES: ProviderKind
+PROVIDER_KIND_ANTHROPIC: ProviderKind
+PROVIDER_KIND_OPENROUTER: ProviderKind
 PROVIDER_STATE_UNSPECIFIED: ProviderState
 PROVIDER_STATE_READY: ProviderState
 PROVIDER_STATE_STARTING: ProviderState
@@ -121,3 +135,29 @@ class CheckProviderResponse(_message.Message):
     provider: Provider
     duration_micros: int
     def __init__(self, provider: _Optional[_Union[Provider, _Mapping]] = ..., duration_micros: _Optional[int] = ...) -> None: ...
+
+class ScanProvidersRequest(_message.Message):
+    __slots__ = ("hosts",)
+    HOSTS_FIELD_NUMBER: _ClassVar[int]
+    hosts: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, hosts: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ScanProvidersResponse(_message.Message):
+    __slots__ = ("providers",)
+    PROVIDERS_FIELD_NUMBER: _ClassVar[int]
+    providers: _containers.RepeatedCompositeFieldContainer[Provider]
+    def __init__(self, providers: _Optional[_Iterable[_Union[Provider, _Mapping]]] = ...) -> None: ...
+
+class SetProviderKeyRequest(_message.Message):
+    __slots__ = ("name", "key")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    key: str
+    def __init__(self, name: _Optional[str] = ..., key: _Optional[str] = ...) -> None: ...
+
+class SetProviderKeyResponse(_message.Message):
+    __slots__ = ("provider",)
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    provider: Provider
+    def __init__(self, provider: _Optional[_Union[Provider, _Mapping]] = ...) -> None: ...

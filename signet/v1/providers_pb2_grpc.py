@@ -60,6 +60,16 @@ class ProviderServiceStub:
                 request_serializer=signet_dot_v1_dot_providers__pb2.CheckProviderRequest.SerializeToString,
                 response_deserializer=signet_dot_v1_dot_providers__pb2.CheckProviderResponse.FromString,
                 _registered_method=True)
+        self.ScanProviders = channel.unary_unary(
+                '/signet.v1.ProviderService/ScanProviders',
+                request_serializer=signet_dot_v1_dot_providers__pb2.ScanProvidersRequest.SerializeToString,
+                response_deserializer=signet_dot_v1_dot_providers__pb2.ScanProvidersResponse.FromString,
+                _registered_method=True)
+        self.SetProviderKey = channel.unary_unary(
+                '/signet.v1.ProviderService/SetProviderKey',
+                request_serializer=signet_dot_v1_dot_providers__pb2.SetProviderKeyRequest.SerializeToString,
+                response_deserializer=signet_dot_v1_dot_providers__pb2.SetProviderKeyResponse.FromString,
+                _registered_method=True)
 
 
 class ProviderServiceServicer:
@@ -101,6 +111,21 @@ class ProviderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ScanProviders(self, request, context):
+        """ScanProviders looks for local model servers on the hosts that it is given, at their usual ports. Nothing is added.
+        Errors: INVALID_ARGUMENT (no host, more than 64, a range of addresses).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetProviderKey(self, request, context):
+        """SetProviderKey replaces a provider's key. Errors: NOT_FOUND, FAILED_PRECONDITION (built in, or from the environment).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProviderServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -128,6 +153,16 @@ def add_ProviderServiceServicer_to_server(servicer, server):
                     servicer.CheckProvider,
                     request_deserializer=signet_dot_v1_dot_providers__pb2.CheckProviderRequest.FromString,
                     response_serializer=signet_dot_v1_dot_providers__pb2.CheckProviderResponse.SerializeToString,
+            ),
+            'ScanProviders': grpc.unary_unary_rpc_method_handler(
+                    servicer.ScanProviders,
+                    request_deserializer=signet_dot_v1_dot_providers__pb2.ScanProvidersRequest.FromString,
+                    response_serializer=signet_dot_v1_dot_providers__pb2.ScanProvidersResponse.SerializeToString,
+            ),
+            'SetProviderKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetProviderKey,
+                    request_deserializer=signet_dot_v1_dot_providers__pb2.SetProviderKeyRequest.FromString,
+                    response_serializer=signet_dot_v1_dot_providers__pb2.SetProviderKeyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -266,6 +301,60 @@ class ProviderService:
             '/signet.v1.ProviderService/CheckProvider',
             signet_dot_v1_dot_providers__pb2.CheckProviderRequest.SerializeToString,
             signet_dot_v1_dot_providers__pb2.CheckProviderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ScanProviders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signet.v1.ProviderService/ScanProviders',
+            signet_dot_v1_dot_providers__pb2.ScanProvidersRequest.SerializeToString,
+            signet_dot_v1_dot_providers__pb2.ScanProvidersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetProviderKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signet.v1.ProviderService/SetProviderKey',
+            signet_dot_v1_dot_providers__pb2.SetProviderKeyRequest.SerializeToString,
+            signet_dot_v1_dot_providers__pb2.SetProviderKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,12 @@ class ProviderServiceStub:
     """DeleteProvider removes an endpoint and its key. Errors: NOT_FOUND, FAILED_PRECONDITION (built in, or from the environment)."""
     CheckProvider: _grpc.UnaryUnaryMultiCallable[_providers_pb2.CheckProviderRequest, _providers_pb2.CheckProviderResponse]
     """CheckProvider asks the endpoint for its models now and says what it found. Errors: NOT_FOUND."""
+    ScanProviders: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ScanProvidersRequest, _providers_pb2.ScanProvidersResponse]
+    """ScanProviders looks for local model servers on the hosts that it is given, at their usual ports. Nothing is added.
+    Errors: INVALID_ARGUMENT (no host, more than 64, a range of addresses).
+    """
+    SetProviderKey: _grpc.UnaryUnaryMultiCallable[_providers_pb2.SetProviderKeyRequest, _providers_pb2.SetProviderKeyResponse]
+    """SetProviderKey replaces a provider's key. Errors: NOT_FOUND, FAILED_PRECONDITION (built in, or from the environment)."""
 
 @_typing.type_check_only
 class ProviderServiceAsyncStub(ProviderServiceStub):
@@ -59,6 +65,12 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     """DeleteProvider removes an endpoint and its key. Errors: NOT_FOUND, FAILED_PRECONDITION (built in, or from the environment)."""
     CheckProvider: _aio.UnaryUnaryMultiCallable[_providers_pb2.CheckProviderRequest, _providers_pb2.CheckProviderResponse]  # type: ignore[assignment]
     """CheckProvider asks the endpoint for its models now and says what it found. Errors: NOT_FOUND."""
+    ScanProviders: _aio.UnaryUnaryMultiCallable[_providers_pb2.ScanProvidersRequest, _providers_pb2.ScanProvidersResponse]  # type: ignore[assignment]
+    """ScanProviders looks for local model servers on the hosts that it is given, at their usual ports. Nothing is added.
+    Errors: INVALID_ARGUMENT (no host, more than 64, a range of addresses).
+    """
+    SetProviderKey: _aio.UnaryUnaryMultiCallable[_providers_pb2.SetProviderKeyRequest, _providers_pb2.SetProviderKeyResponse]  # type: ignore[assignment]
+    """SetProviderKey replaces a provider's key. Errors: NOT_FOUND, FAILED_PRECONDITION (built in, or from the environment)."""
 
 class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
     """ProviderService keeps the endpoints that serve models. Keys go in and never come out."""
@@ -102,5 +114,23 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_providers_pb2.CheckProviderResponse, _abc.Awaitable[_providers_pb2.CheckProviderResponse]]:
         """CheckProvider asks the endpoint for its models now and says what it found. Errors: NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def ScanProviders(
+        self,
+        request: _providers_pb2.ScanProvidersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_providers_pb2.ScanProvidersResponse, _abc.Awaitable[_providers_pb2.ScanProvidersResponse]]:
+        """ScanProviders looks for local model servers on the hosts that it is given, at their usual ports. Nothing is added.
+        Errors: INVALID_ARGUMENT (no host, more than 64, a range of addresses).
+        """
+
+    @_abc_1.abstractmethod
+    def SetProviderKey(
+        self,
+        request: _providers_pb2.SetProviderKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_providers_pb2.SetProviderKeyResponse, _abc.Awaitable[_providers_pb2.SetProviderKeyResponse]]:
+        """SetProviderKey replaces a provider's key. Errors: NOT_FOUND, FAILED_PRECONDITION (built in, or from the environment)."""
 
 def add_ProviderServiceServicer_to_server(servicer: ProviderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -19,6 +19,7 @@ class UsageDimension(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     USAGE_DIMENSION_DAY: _ClassVar[UsageDimension]
     USAGE_DIMENSION_SESSION: _ClassVar[UsageDimension]
     USAGE_DIMENSION_PROVIDER: _ClassVar[UsageDimension]
+    USAGE_DIMENSION_CALLER: _ClassVar[UsageDimension]
 USAGE_DIMENSION_UNSPECIFIED: UsageDimension
 USAGE_DIMENSION_AGENT: UsageDimension
 USAGE_DIMENSION_MODEL: UsageDimension
@@ -26,6 +27,7 @@ USAGE_DIMENSION_RUN: UsageDimension
 USAGE_DIMENSION_DAY: UsageDimension
 USAGE_DIMENSION_SESSION: UsageDimension
 USAGE_DIMENSION_PROVIDER: UsageDimension
+USAGE_DIMENSION_CALLER: UsageDimension
 
 class Usage(_message.Message):
     __slots__ = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_microusd", "estimated", "calls")
@@ -80,3 +82,63 @@ class ListUsageResponse(_message.Message):
     next_page_token: str
     total: Usage
     def __init__(self, rows: _Optional[_Iterable[_Union[UsageRow, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., total: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
+
+class Call(_message.Message):
+    __slots__ = ("name", "time", "caller", "run", "agent", "session", "model", "provider", "upstream_model", "usage", "price_source", "queue_micros", "first_byte_micros", "duration_micros", "outcome", "attempts")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    CALLER_FIELD_NUMBER: _ClassVar[int]
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    UPSTREAM_MODEL_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    PRICE_SOURCE_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_MICROS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_BYTE_MICROS_FIELD_NUMBER: _ClassVar[int]
+    DURATION_MICROS_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    time: _timestamp_pb2.Timestamp
+    caller: str
+    run: str
+    agent: str
+    session: str
+    model: str
+    provider: str
+    upstream_model: str
+    usage: Usage
+    price_source: str
+    queue_micros: int
+    first_byte_micros: int
+    duration_micros: int
+    outcome: str
+    attempts: int
+    def __init__(self, name: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., caller: _Optional[str] = ..., run: _Optional[str] = ..., agent: _Optional[str] = ..., session: _Optional[str] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., upstream_model: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., price_source: _Optional[str] = ..., queue_micros: _Optional[int] = ..., first_byte_micros: _Optional[int] = ..., duration_micros: _Optional[int] = ..., outcome: _Optional[str] = ..., attempts: _Optional[int] = ...) -> None: ...
+
+class ListCallsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "run", "agent", "after", "before")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    run: str
+    agent: str
+    after: _timestamp_pb2.Timestamp
+    before: _timestamp_pb2.Timestamp
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., run: _Optional[str] = ..., agent: _Optional[str] = ..., after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ListCallsResponse(_message.Message):
+    __slots__ = ("calls", "next_page_token")
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    calls: _containers.RepeatedCompositeFieldContainer[Call]
+    next_page_token: str
+    def __init__(self, calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...

@@ -40,6 +40,11 @@ class UsageServiceStub:
                 request_serializer=signet_dot_v1_dot_usage__pb2.ListUsageRequest.SerializeToString,
                 response_deserializer=signet_dot_v1_dot_usage__pb2.ListUsageResponse.FromString,
                 _registered_method=True)
+        self.ListCalls = channel.unary_unary(
+                '/signet.v1.UsageService/ListCalls',
+                request_serializer=signet_dot_v1_dot_usage__pb2.ListCallsRequest.SerializeToString,
+                response_deserializer=signet_dot_v1_dot_usage__pb2.ListCallsResponse.FromString,
+                _registered_method=True)
 
 
 class UsageServiceServicer:
@@ -53,6 +58,13 @@ class UsageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListCalls(self, request, context):
+        """ListCalls returns calls, newest first, a page at a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_UsageServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +72,11 @@ def add_UsageServiceServicer_to_server(servicer, server):
                     servicer.ListUsage,
                     request_deserializer=signet_dot_v1_dot_usage__pb2.ListUsageRequest.FromString,
                     response_serializer=signet_dot_v1_dot_usage__pb2.ListUsageResponse.SerializeToString,
+            ),
+            'ListCalls': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCalls,
+                    request_deserializer=signet_dot_v1_dot_usage__pb2.ListCallsRequest.FromString,
+                    response_serializer=signet_dot_v1_dot_usage__pb2.ListCallsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +107,33 @@ class UsageService:
             '/signet.v1.UsageService/ListUsage',
             signet_dot_v1_dot_usage__pb2.ListUsageRequest.SerializeToString,
             signet_dot_v1_dot_usage__pb2.ListUsageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCalls(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signet.v1.UsageService/ListCalls',
+            signet_dot_v1_dot_usage__pb2.ListCallsRequest.SerializeToString,
+            signet_dot_v1_dot_usage__pb2.ListCallsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,8 @@ class UsageServiceStub:
     def __new__(cls, channel: _aio.Channel) -> UsageServiceAsyncStub: ...
     ListUsage: _grpc.UnaryUnaryMultiCallable[_usage_pb2.ListUsageRequest, _usage_pb2.ListUsageResponse]
     """ListUsage sums the ledger by the asked dimension, largest cost first."""
+    ListCalls: _grpc.UnaryUnaryMultiCallable[_usage_pb2.ListCallsRequest, _usage_pb2.ListCallsResponse]
+    """ListCalls returns calls, newest first, a page at a time."""
 
 @_typing.type_check_only
 class UsageServiceAsyncStub(UsageServiceStub):
@@ -43,6 +45,8 @@ class UsageServiceAsyncStub(UsageServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListUsage: _aio.UnaryUnaryMultiCallable[_usage_pb2.ListUsageRequest, _usage_pb2.ListUsageResponse]  # type: ignore[assignment]
     """ListUsage sums the ledger by the asked dimension, largest cost first."""
+    ListCalls: _aio.UnaryUnaryMultiCallable[_usage_pb2.ListCallsRequest, _usage_pb2.ListCallsResponse]  # type: ignore[assignment]
+    """ListCalls returns calls, newest first, a page at a time."""
 
 class UsageServiceServicer(metaclass=_abc_1.ABCMeta):
     """UsageService shows the router's ledger of model calls."""
@@ -54,5 +58,13 @@ class UsageServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_usage_pb2.ListUsageResponse, _abc.Awaitable[_usage_pb2.ListUsageResponse]]:
         """ListUsage sums the ledger by the asked dimension, largest cost first."""
+
+    @_abc_1.abstractmethod
+    def ListCalls(
+        self,
+        request: _usage_pb2.ListCallsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_usage_pb2.ListCallsResponse, _abc.Awaitable[_usage_pb2.ListCallsResponse]]:
+        """ListCalls returns calls, newest first, a page at a time."""
 
 def add_UsageServiceServicer_to_server(servicer: UsageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
