@@ -33,7 +33,13 @@ from workers.sandbox.launcher import Launcher
 from workers.sandbox.spec import Command, Entry
 from workers.workspace import Workspaces
 
-PRELOAD = ("workers.runtimes.builtin.main", "workers.tools.host", "workers.tools.archive", "workers.sidecars.inference")
+PRELOAD = (
+    "workers.runtimes.builtin.main",
+    "workers.tools.host",
+    "workers.tools.archive",
+    "workers.sidecars.inference",
+    "workers.sidecars.egress.main",
+)
 """What is forked, never imported, when a run begins."""
 SIDECARS = "workers.sidecars."
 """Modules below it run beside sandboxes, all others inside."""

@@ -1,5 +1,6 @@
 """Opens cells: the sandbox that a policy asks for, and what belongs beside it."""
 
+import asyncio
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -53,12 +54,21 @@ class Builder:
     async def open(self, permissions: Permissions) -> Cell:
         """Open one, with its policy in force. Raises SandboxUnavailable."""
         name = f"{permissions.agent[:NAME_CHARACTERS].strip('-')}-{next(self._numbers)}"
-        authority, placeholders = self._authority(name), Placeholders()
+        placeholders = Placeholders()
         listeners = {"inference": INFERENCE, "egress": egress.LISTENER}
+        bundle = self._bundle(name)
+        opening = asyncio.create_task(self._sandbox(name, permissions, listeners, bundle, placeholders))
         try:
-            sandbox = await self._sandbox(name, permissions, listeners, authority, placeholders)
+            await asyncio.sleep(0)  # the zygote forks while the authority is made; nothing runs inside before both are
+            authority = Authority.make(bundle, name)
+        except OSError as error:
+            await _undone(opening)
+            raise SandboxUnavailable(f"{bundle}: {error.strerror}.", layer="authority") from error
+        try:
+            sandbox = await opening
         except BaseException:
-            authority.bundle.unlink(missing_ok=True)
+            await _undone(opening)
+            bundle.unlink(missing_ok=True)
             raise
         return await self.around(sandbox, permissions, authority, placeholders)
 
@@ -84,7 +94,9 @@ class Builder:
 
         async def child() -> Sandbox:
             name = f"{sandbox.name}-{next(numbers)}"
-            return await self._sandbox(name, cell.permissions, {"egress": egress.LISTENER}, authority, placeholders)
+            return await self._sandbox(
+                name, cell.permissions, {"egress": egress.LISTENER}, authority.bundle, placeholders
+            )
 
         strict = permissions.policy.tier == "strict"
         parts = Parts(
@@ -110,20 +122,22 @@ class Builder:
         cell.logbook.write("opened", f"tier {permissions.policy.tier}, {permissions.name} {permissions.version}")
         return cell
 
-    def _authority(self, name: str) -> Authority:
+    def _bundle(self, name: str) -> Path:
+        """Make the file that is shown inside, still empty."""
         bundle = self._bundles / f"{name}.pem"
         try:
             self._bundles.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return Authority.make(bundle, name)
+            bundle.touch()
         except OSError as error:
             raise SandboxUnavailable(f"{bundle}: {error.strerror}.", layer="authority") from error
+        return bundle
 
     async def _sandbox(
         self,
         name: str,
         permissions: Permissions,
         listeners: Mapping[str, tuple[str, int]],
-        authority: Authority,
+        bundle: Path,
         placeholders: Placeholders,
     ) -> Sandbox:
         agent, policy = permissions.agent, permissions.policy
@@ -142,8 +156,16 @@ class Builder:
                 uid=uid,
                 listeners=listeners,
                 env=egress.environment(placeholders.env(policy)),
-                files={egress.BUNDLE: authority.bundle},
+                files={egress.BUNDLE: bundle},
             )
         except ValueError as error:
             raise SandboxUnavailable(f"{error}", layer="policy") from error
         return await driver.open(asked)
+
+
+async def _undone(opening: "asyncio.Task[Sandbox]") -> None:
+    """Give up a sandbox that is being opened."""
+    opening.cancel()
+    await asyncio.wait([opening])
+    if not opening.cancelled() and opening.exception() is None:
+        await opening.result().aclose()

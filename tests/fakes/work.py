@@ -13,7 +13,9 @@ from signet.kit import log, rpc
 from signet.kit.auth import Caller
 from signet.kit.errors import FailedPrecondition, SignetError, Unauthenticated, invalid
 from signet.kit.names import uuid7
-from signet.v1 import approvals_pb2, events_pb2, runs_pb2
+from signet.policy import canonical
+from signet.policy.document import parse
+from signet.v1 import approvals_pb2, events_pb2, policies_pb2, runs_pb2
 from signet.work.v1 import work_pb2, work_pb2_grpc
 
 TOKEN = "sgt_of-the-worker"
@@ -310,6 +312,27 @@ def assignment(text: str, *tools: work_pb2.Tool, agent: str = "scribe", **change
     made.limits.max_rounds, made.limits.max_seconds, made.limits.max_output_tokens = 24, 60, 100
     made.MergeFrom(work_pb2.Assignment(**changed))
     return made
+
+
+def order(
+    text: str, *grants: policies_pb2.Grant, agent: str = "scribe", version: int = 1, **changed: Any
+) -> work_pb2.PolicyOrder:
+    """Make what control orders of a policy's YAML; `changed` are fields of the order."""
+    document = canonical.dump(parse(f"version: 1\n{text}"))
+    effective = policies_pb2.EffectivePolicy(
+        agent=f"agents/{agent}", policy="policies/tested", version=version, document=document, grants=grants
+    )
+    effective.digest = hashlib.sha256(effective.SerializeToString(deterministic=True)).hexdigest()
+    return work_pb2.PolicyOrder(policy=effective, **changed)
+
+
+def grant(ask: policies_pb2.Ask, subject: str = "", agent: str = "scribe") -> policies_pb2.Grant:
+    """Make a grant of what was asked: of the agent, or of the run or session `subject`."""
+    scope = policies_pb2.GRANT_SCOPE_AGENT
+    if subject:
+        in_run = subject.startswith("runs/")
+        scope = policies_pb2.GRANT_SCOPE_RUN if in_run else policies_pb2.GRANT_SCOPE_SESSION
+    return policies_pb2.Grant(name=f"grants/{uuid7()}", agent=f"agents/{agent}", scope=scope, subject=subject, ask=ask)
 
 
 def _same(asked: approvals_pb2.Approval, request: work_pb2.AskApprovalRequest) -> bool:

@@ -12,16 +12,20 @@ import pytest
 from signet.kit.home import Home
 from signet.kit.log import get
 from signet.up.memory import descendants, parents
+from signet.v1 import sandboxes_pb2
 from signet.work.v1 import work_pb2
 from tests.fakes import door as doors
 from tests.fakes import work as works
 from tests.fakes.door import Door
+from tests.fakes.site import Site
 from tests.fakes.work import Work
 from workers import app
 from workers.options import Options
 from workers.runtime import RUNTIMES
 from workers.sandbox.spec import Command, Entry
 
+HOST = "127.0.0.7"
+"""Loopback, but none of what is reached around the way out."""
 SCRIPTED = "tests.fakes.runtimes.scripted"
 EXEC = work_pb2.Tool(
     name="exec",
@@ -93,6 +97,37 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         await stack.enter_async_context(works.serving(work, home.socket("control.sock")))
         await stack.enter_async_context(doors.serving(door, home.socket("door.sock")))
         yield Bench(home, work, door, Options(name="bench", drain_seconds=0, router_wait_seconds=3))
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    """Serve a site that only a policy lets a sandbox reach."""
+    served = await Site().start(host=HOST)
+    yield served
+    await served.aclose()
+
+
+async def told(bench: Bench, met: Callable[[sandboxes_pb2.Sandbox], bool]) -> sandboxes_pb2.Sandbox:
+    """Wait until the worker's newest report has such a sandbox."""
+
+    def found() -> list[sandboxes_pb2.Sandbox]:
+        return [one for report in bench.work.reports[-1:] for one in report.sandboxes if met(one)]
+
+    await bench.work.until(lambda: bool(found()))
+    return found()[0]
+
+
+def results(ending: object) -> list[str]:
+    """Give what the calls of a scripted run got back, in order."""
+    return [kept["content"] for kept in json.loads(getattr(ending, "output", "[]"))]
+
+
+def execs(*commands: str) -> list[list[object]]:
+    """Write a script that runs commands one after another."""
+    steps: list[list[object]] = []
+    for number, command in enumerate(commands):
+        steps += [["call", f"c{number}", "exec", {"command": command}], ["take", 1]]
+    return [*steps, ["finish"]]
 
 
 Wait = Callable[[Callable[[], bool]], Awaitable[None]]
