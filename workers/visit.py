@@ -136,7 +136,7 @@ class Visit:
 
     async def _on_terminal(self, what: Command | Entry, order: Order) -> Process:
         process = await self._cell.sandbox.start(
-            what, env=order.env, cwd=self._folder(order), terminal=order.terminal, seconds=order.seconds
+            what, env=self._env(order), cwd=self._folder(order), terminal=order.terminal, seconds=order.seconds
         )
         if process.terminal is None:
             raise Refused("SANDBOX_FAILED", "the sandbox gave no terminal")
@@ -150,7 +150,7 @@ class Visit:
             process = await self._cell.sandbox.start(
                 what,
                 fds={0: stdin[0], 1: stdout[1], 2: stderr[1]},
-                env=order.env,
+                env=self._env(order),
                 cwd=self._folder(order),
                 seconds=order.seconds,
             )
@@ -164,6 +164,9 @@ class Visit:
         self._input = Input(stdin[1])
         self._outputs = {"stdout": Output(stdout[0]), "stderr": Output(stderr[0])}
         return process
+
+    def _env(self, order: Order) -> dict[str, str]:
+        return {**self._cell.env, **order.env}
 
     def _folder(self, order: Order) -> str | None:
         """Give the folder as the sandbox knows it; a relative one is below its home."""
