@@ -4,13 +4,14 @@ BIN := .venv/bin
 # More words for `signet up`, for example: make up ARGS="--data /srv/signet --port 8080"
 ARGS ?=
 # More words for pytest, for example: make test TESTS=tests/unit ARGS="-k lease"
-TESTS ?= tests/unit tests/conformance tests/contract tests/integration tests/browser
+TESTS ?= tests/unit tests/conformance tests/contract tests/integration tests/attacks tests/browser
 
-.PHONY: help up test lint protos clean
+.PHONY: help up test attacks lint protos clean
 
 help:
 	@echo "make up      set up what is missing, start Signet and talk to an agent"
 	@echo "make test    run every test"
+	@echo "make attacks try to get out of a sandbox, as root and as an ordinary user"
 	@echo "make lint    check form, types, protos and layers"
 	@echo "make protos  write the stubs of protos/ into signet/"
 	@echo "make clean   remove what the others made, but no data"
@@ -22,6 +23,10 @@ up:
 test:
 	@$(PYTHON) deploy/setup.py test
 	$(BIN)/python -m pytest $(TESTS) $(ARGS)
+
+attacks:
+	@$(PYTHON) deploy/setup.py test
+	$(BIN)/python -m pytest tests/attacks $(ARGS)
 
 lint:
 	@$(PYTHON) deploy/setup.py lint

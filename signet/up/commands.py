@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -80,14 +80,30 @@ def down(call: Call) -> None:
 
 
 @leaf("doctor", help="Check what Signet needs, say what was found and how to mend it.")
-def doctor(call: Call) -> None:
-    """Look at everything; 1 where something needed is broken."""
+@click.option("--sandbox", is_flag=True, help="Instead, try to get out of a sandbox in every way we know.")
+@click.option("--tier", "tiers", multiple=True, help="With --sandbox: a tier; default: standard and strict.")
+@click.option("--area", "areas", multiple=True, help="With --sandbox: an area such as network; default: all.")
+def doctor(call: Call, *, sandbox: bool, tiers: tuple[str, ...], areas: tuple[str, ...]) -> None:
+    """Look at everything; 1 where something needed is broken, or an attack won."""
+    if sandbox:
+        _attack(call, tiers, areas)
+    if tiers or areas:
+        raise click.UsageError("--tier and --area go with --sandbox.")
     from signet.up.doctor.examine import examine
     from signet.up.doctor.finding import broken, table
 
     findings = examine(Home.find(call.data))
     _show(call, [finding.form() for finding in findings], lambda _: table(findings))
     sys.exit(codes.FAILED if broken(findings) else codes.OK)
+
+
+def _attack(call: Call, tiers: tuple[str, ...], areas: tuple[str, ...]) -> NoReturn:
+    """Make the attacks and show what came of them."""
+    from signet.up.doctor.attacks import attack, table
+
+    results = attack(tiers or ("standard", "strict"), areas, lively=call.lively and not call.quiet)
+    _show(call, results.form(), lambda _: table(results))
+    sys.exit(codes.OK if results.sound and results.results else codes.FAILED)
 
 
 def _addresses(home: Home, choices: Choices) -> Mapping[str, str]:

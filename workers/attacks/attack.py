@@ -18,11 +18,12 @@ class Missing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """Why an attack is let succeed, on which tiers, and for whom."""
+    """Why an attack is let succeed, on which tiers, and for whom. `certain` is False where it takes luck."""
 
     reason: str
     tiers: tuple[str, ...] = TIERS
     users: tuple[str, ...] = USERS
+    certain: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ def _assail(do: Callable[[Bait], str], bait: Bait, writer: int) -> None:
 
 def _outcome(do: Callable[[Bait], str], bait: Bait) -> dict[str, str]:
     try:
-        return {"outcome": "got", "detail": do(bait)[:2000]}
+        return {"outcome": "got", "detail": do(bait)[:_PIECE]}
     except Missing as why:
         return {"outcome": "missing", "detail": str(why)}
     except OSError as error:

@@ -9,6 +9,7 @@ from workers.attacks.attack import Attack
 State = Literal["held", "by design", "won", "not applicable", "broken"]
 
 _SHOWN = 160
+_WON = 640
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +80,11 @@ def verdict(
     proof = attack.witness == "proof" and said["outcome"] == "got"
     if leaked or effects or proof:
         seen = [*(f"read the secret of {where}" for where in leaked), *effects, *([detail] if proof else [])]
-        return ("by design" if reason else "won"), _masked("; ".join(seen), secrets)
+        return ("by design" if reason else "won"), _masked("; ".join(seen), secrets)[:_WON]
     if said["outcome"] == "missing":
         return "not applicable", detail
     if said["outcome"] in {"broken", "late"}:
-        return "broken", detail[-_SHOWN * 4 :]
+        return "broken", detail[-_WON:]
     return "held", _masked(detail, secrets)[:_SHOWN]
 
 
@@ -100,12 +101,19 @@ def table(results: Results) -> str:
             lines.append(f"  {area or 'together':<12}{row[0]:>7}{row[1]:>11}{row[2]:>6}{row[3]:>6}{row[4]:>8}".rstrip())
         lines.append("")
     lines += [f"{tier}: not to be had here. {why}" for tier, why in results.refused.items()]
-    for state, title in (("won", "WON"), ("broken", "broken"), ("by design", "by design"), ("not applicable", "n/a")):
-        for result in results.results:
-            if result.state == state:
-                lines.append(f"{title:<10} {result.tier:<9} {result.attack.name}: {result.attack.title}")
-                lines.append(f"{'':<20} {result.reason or result.detail}")
+    for state in ("won", "broken", "by design", "not applicable"):
+        lines += _listed(state, [result for result in results.results if result.state == state])
     return "\n".join(lines)
+
+
+def _listed(state: str, found: Sequence[Result]) -> list[str]:
+    """Name each attack once, with its tiers and what is to be said of it."""
+    lines = ["", f"{state}:"] if found else []
+    for name in dict.fromkeys(result.attack.name for result in found):
+        same = [result for result in found if result.attack.name == name]
+        tiers = ", ".join(result.tier for result in same)
+        lines += [f"  {name} ({tiers}): {same[0].attack.title}", f"      {same[0].reason or same[0].detail}"]
+    return lines
 
 
 def _masked(text: str, secrets: Mapping[str, str]) -> str:

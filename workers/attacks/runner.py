@@ -41,7 +41,7 @@ async def attack_in(folder: Path, attacks: Sequence[Attack], tiers: Sequence[str
                 try:
                     async with Ground.opened(launcher, trap, tier, workspaces) as ground:
                         for attack in attacks:
-                            results.append(await _one(ground, attack))
+                            results.append(await judge(ground, attack))
                             told(results[-1], len(results), len(attacks) * len(tiers))
                 except SandboxUnavailable as error:
                     refused[tier] = f"{error.reason} {error.hint}".strip()
@@ -57,7 +57,8 @@ def _folder() -> Iterator[Path]:
         yield Path(name)
 
 
-async def _one(ground: Ground, attack: Attack) -> Result:
+async def judge(ground: Ground, attack: Attack) -> Result:
+    """Make one attack, and judge what came of it."""
     why = next(filter(None, map(lacking, attack.needs)), "")
     if ground.tier not in attack.tiers:
         why = f"it is for {', '.join(attack.tiers)}"

@@ -142,7 +142,8 @@ class Trap:
                     _, peer = server.recvfrom(_PIECE)
                     self._effects.append(f"{where} was sent to")
                     with suppress(OSError):
-                        server.sendto(secret, peer)
+                        if peer:  # a unix socket need not have a name
+                            server.sendto(secret, peer)
 
         self._attend(server, seen)
 

@@ -21,7 +21,7 @@ def direct(bait: Bait) -> str:
 
 def parents(bait: Bait) -> str:
     """Read a file of the host by climbing out of the workspace."""
-    return read(f"/workspace{'/..' * 20}{bait.file}")
+    return read("../" * 20 + bait.file.lstrip("/"))
 
 
 def symbolic_link(bait: Bait) -> str:

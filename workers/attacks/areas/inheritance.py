@@ -113,7 +113,8 @@ ATTACKS: Final = (
         "secret",
         entry=True,
         design=Design(
-            "what is started passes through pid 1, and no secret enters a sandbox: a placeholder is one's own"
+            "what is started passes through pid 1, and no secret enters a sandbox: a placeholder is one's own",
+            certain=False,
         ),
     ),
     Attack(signals, "a process that does not end"),

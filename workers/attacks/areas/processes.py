@@ -230,5 +230,5 @@ ATTACKS: Final = (
     Attack(limit_host, _HOST),
     Attack(limit_init, "a sandbox that can start nothing more", alone=True),
     Attack(priority, "the processors"),
-    Attack(disk_priority, "the disk"),
+    Attack(disk_priority, "the time of the disk"),
 )
