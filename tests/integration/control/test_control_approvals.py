@@ -311,28 +311,32 @@ async def test_a_watcher_that_comes_while_much_changes_misses_nothing(fleet: Fle
     await fleet.register()
     claim = await fleet.taken()
 
-    async def one(port: int) -> str:
+    async def one(port: int) -> None:
         asked = await ask(fleet, network(port=port), claim.lease)
         await answer(fleet, asked.name, DENIED)
-        return asked.name
 
-    async def watch(wanted: "asyncio.Future[set[str]]") -> None:
-        denied: set[str] = set()
-        async for found in watched(fleet):
-            if found.state == DENIED:
-                denied.add(found.name)
-            if wanted.done() and denied >= wanted.result():
-                return
+    async def many() -> None:
+        await asyncio.gather(*(one(port) for port in range(1, 40)))
 
     late = [await ask(fleet, network("late.example.org", port), claim.lease) for port in range(1, 20)]
-    names: asyncio.Future[set[str]] = asyncio.get_running_loop().create_future()
-    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
-        watchers = [tasks.create_task(watch(names))]
-        await asyncio.gather(*(one(port) for port in range(1, 40)))
+    begun = asyncio.Event()
+
+    async def watch() -> None:
+        wanted = {approval.name for approval in late}
+        async for found in watched(fleet):
+            begun.set()
+            if found.state == DENIED:
+                wanted.discard(found.name)
+            if not wanted:
+                return
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        tasks.create_task(watch())
+        changing = tasks.create_task(many())
+        await begun.wait()
+        await changing
         for approval in late:
             await answer(fleet, approval.name, DENIED)
-        names.set_result({approval.name for approval in late})
-        await asyncio.gather(*watchers)
 
 
 async def test_watchers_are_told_when_control_ends(fleet: Fleet) -> None:

@@ -4,11 +4,15 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.script import ScriptDirectory
 
-from control.store import database
+from control import effective, policies
+from control.bells import Bells
+from control.store import agents, database
 from control.store.migrations.upgrade import config, upgrade
 from control.store.schema import REVISIONS
+from control.store.writer import Transaction
 
 
 def described(path: Path) -> set[tuple[str, ...]]:
@@ -41,17 +45,37 @@ def test_every_version_is_known_and_the_last_is_the_head() -> None:
     assert [script.revision for script in scripts.walk_revisions()][::-1] == list(REVISIONS)
 
 
-def test_an_older_database_is_migrated_when_it_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is one version so far; the one after it is made up, so that opening has something to do."""
+def test_an_older_database_is_migrated_when_it_is_opened_and_keeps_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    upgrade(path, REVISIONS[0])
+    with sqlite3.connect(path) as connection:
+        connection.execute(
+            "INSERT INTO agents VALUES"
+            " ('mine', 'd', 'souls/general', '[]', 'builtin', 'models/m', 1, 2, 3, 4, 5, NULL, 1)"
+        )
+    connection.close()
+    database.open_schema(path)
+    database.open_schema(tmp_path / "new.db")
+    assert described(path) == described(tmp_path / "new.db")
+    engine = database.engine(path, writable=True)
+    with engine.connect() as opened:
+        transaction = Transaction(opened)
+        policies.seed(Bells(), transaction)
+        agent = agents.get(opened, "mine")
+        assert agent is not None
+        assert (agent.policy, agent.limits.max_seconds, agent.description) == ("policies/default", 2, "d")
+        found = effective.of(opened, "mine", transaction.now)
+        assert found is not None
+        assert found.version.version == 1
+    engine.dispose()
+
+
+def test_a_migration_can_be_taken_back(tmp_path: Path) -> None:
     path = tmp_path / "control.db"
+    upgrade(tmp_path / "old.db", REVISIONS[0])
     database.open_schema(path)
-    before = described(path)
-    asked: list[Path] = []
-    monkeypatch.setattr(database, "REVISIONS", (*REVISIONS, "9999"))
-    monkeypatch.setattr("control.store.migrations.upgrade.upgrade", asked.append)
-    database.open_schema(path)
-    assert asked == [path]
-    assert described(path) == before
+    command.downgrade(config(path), REVISIONS[0])
+    assert described(path) == described(tmp_path / "old.db")
 
 
 def test_a_newer_database_is_refused(tmp_path: Path) -> None:
