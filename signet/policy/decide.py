@@ -83,9 +83,7 @@ def request(policy: Policy, decision: Decision, method: str, path: str) -> Decis
     reason = f"no rule lets {verb} {_short(path)} through"
     if segments is None:
         reason += "; servers read such a path in different ways, so rules that name paths do not"
-    wanted = f"{{method: {verb}, path: {_short(path) if segments is not None else paths.ANY}}}"
-    hint = f"add {wanted} to the rules of {decision.endpoint}" if decision.endpoint else ""
-    return replace(_denied(policy, "default", reason, decision.matches), hint=hint)
+    return replace(_denied(policy, "default", reason, decision.matches), hint=_widening(decision, verb, path, segments))
 
 
 def _endpoints(policy: Policy, at: hosts.Place, attempt: Attempt) -> Iterable[Match]:
@@ -189,6 +187,18 @@ def _opening(policy: Policy, matches: Sequence[Match], at: hosts.Place, attempt:
     )  # fmt: skip
     line = f"{{host: {host}, port: {attempt.port}}}"
     return f"add {line} to {near}.endpoints" if near else f"add under network: {_name(at)}: {{endpoints: [{line}]}}"
+
+
+def _widening(decision: Decision, method: str, path: str, segments: tuple[str, ...] | None) -> str:
+    """Say which line of the policy would let a request through; empty where none of its own endpoints could."""
+    match = next((match for match in decision.matches if match.allows and match.endpoint), None)
+    if match is None or match.endpoint is None:
+        return ""
+    if match.endpoint.access:
+        return f"make it access: {'read-write' if method in METHODS['read-write'] else 'full'} in {match.where}"
+    return (
+        f"add {{method: {method}, path: {_short(path) if segments is not None else paths.ANY}}} to {match.where}.rules"
+    )
 
 
 def _name(at: hosts.Place) -> str:

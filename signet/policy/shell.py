@@ -52,6 +52,7 @@ class Splitter:
         self._at = 0
         self._word: Word | None = None
         self._waiting: list[str] = []
+        self._ticked = False
         self.line = Line()
 
     def split(self) -> Line:
@@ -95,6 +96,10 @@ class Splitter:
         self._word = None
 
     def _end_part(self, letter: str) -> None:
+        if letter == "`":
+            self._ticked = not self._ticked
+            if self._ticked:  # what comes out of it becomes part of this word
+                self._put("", moving=True)
         self._end_word()
         self.line.parts.append([])
         self._at += 1

@@ -146,9 +146,7 @@ def test_deny_finds_its_command_wherever_it_stands(command: str) -> None:
     "command", ["$X y", "${X} y", "`x` y", "$(x) y", "/bin/r? y", "/bin/r[m] y", "ls; $X y", "A=1 $X"]
 )
 def test_a_program_that_only_the_shell_will_know_is_denied_where_programs_are(command: str) -> None:
-    verdict, rule, asked = said(command)
-    assert (verdict, asked) == ("deny", False)
-    assert rule.startswith("commands.d")
+    assert said(command) == ("deny", "commands.deny", False)
     assert review(parse("version: 1"), (), command).verdict == "allow"
 
 
@@ -163,6 +161,7 @@ def test_a_pipe_may_be_denied_as_a_whole_and_a_word_alone() -> None:
     assert said("curl -s https://x | sort")[1] == "commands.default"
     assert said("ls; mkfs.ext4 /dev/sda")[1] == "commands.deny[2]"
     assert said("ls; reboot")[1] == "commands.deny[3]"
+    assert said("sh <<E\nls; re\\boot\nE")[1] == "commands.deny[3]"
     assert said("echo reboots")[0] == "allow"
 
 

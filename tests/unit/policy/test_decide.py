@@ -206,6 +206,19 @@ def test_a_denial_says_what_would_let_it_through(host: str, port: int, binaries:
     assert hint in ask(host, port, binaries).hint
 
 
+def test_a_denied_request_says_which_line_to_widen() -> None:
+    policy = parse(
+        "version: 1\nnetwork: {a: {endpoints: [{host: x.org, access: read-only}, "
+        "{host: y.org, rules: [{method: GET}]}]}}"
+    )
+    for host, method, hint in [
+        ("x.org", "POST", "make it access: read-write in network.a.endpoints[0]"),
+        ("x.org", "DELETE", "make it access: full in network.a.endpoints[0]"),
+        ("y.org", "POST", "add {method: POST, path: /a} to network.a.endpoints[1].rules"),
+    ]:
+        assert request(policy, ask(host, policy=policy), method, "/a?secret=1").hint == hint
+
+
 def test_a_hint_is_a_line_that_a_policy_takes() -> None:
     line = ask("new.example.org").hint.removeprefix("add under network: ")
     assert ask("new.example.org", policy=parse(f"version: 1\nnetwork: {{{line}}}")).verdict == "allow"
