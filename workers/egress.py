@@ -40,8 +40,13 @@ class EgressRefused(Exception):
 class Sandboxed(Protocol):
     """What the way out has to know of a sandbox: its name, and its pid 1 as the host numbers it."""
 
-    name: str
-    pid: int
+    @property
+    def name(self) -> str:
+        """Give its name."""
+
+    @property
+    def pid(self) -> int:
+        """Give its pid 1."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """A site on loopback, HTTP or HTTPS, that answers as it is told and keeps what it was sent, byte for byte."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -40,7 +41,7 @@ def plain(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
 class Site:
     """One server. `answer` is asked for every request's answer; an answer that is empty closes the connection."""
 
-    answer: Answer = field(default=lambda asked: plain(b"hello from the site\n"))
+    answer: Answer = field(default=lambda _: plain(b"hello from the site\n"))
     asked: list[Asked] = field(default_factory=list)
     connections: int = 0
     greets: bytes = b""
@@ -77,6 +78,9 @@ class Site:
                     break
                 writer.write(data)
                 await writer.drain()
+                head = data.partition(b"\r\n\r\n")[0].lower()
+                if head.startswith(b"http/1.1 200") and not re.search(rb"content-length|transfer-encoding", head):
+                    break  # an answer that ends with its connection
                 if b"101 Switching" in data[:40]:
                     while piece := await reader.read(65536):
                         writer.write(piece)
@@ -106,7 +110,7 @@ async def _read(reader: asyncio.StreamReader) -> Asked | None:
     asked = Asked(head)
     if "chunked" in asked.headers.get("transfer-encoding", ""):
         body = bytearray()
-        while size := int((await reader.readline()).strip() or b"0", 16):
+        while size := int((await reader.readuntil(b"\r\n")).strip(), 16):
             body += await reader.readexactly(size)
             await reader.readline()
         await reader.readline()

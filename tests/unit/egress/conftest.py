@@ -30,7 +30,7 @@ async def way(tmp_path: Path, outside: Authority) -> AsyncIterator[Way]:
 
 @pytest.fixture
 async def site(tmp_path: Path, outside: Authority) -> AsyncIterator[Sites]:
-    """Start sites: `await site()` is plain, `await site(tls="site.test")` speaks TLS."""
+    """Lend a function that starts sites: plain ones, or with `tls` as that host."""
     started: list[Site] = []
 
     async def start(answer: Answer | None = None, tls: str = "", **more: bytes) -> Site:

@@ -45,7 +45,8 @@ class Flow:
             os.close(self._out)
             os.close(self._in)
             self._out = self._in = -1
-        self.done.cancel()
+        if not self.done.cancel() and not self.done.cancelled():
+            self.done.exception()  # seen, whoever looks
 
     def _move(self) -> None:
         try:

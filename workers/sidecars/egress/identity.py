@@ -1,6 +1,8 @@
 """Which program asks: the owners of a connection's other end, by what the kernel shows of the sandbox.
 
 This is attribution and defence in depth, no boundary: a program can hand its socket to another one while nobody looks.
+To an ordinary user the kernel does not show what our own entries hold, and whoever else hides as they do: beside a
+holder that is shown they do not count, and alone they are unknown.
 """
 
 import asyncio
@@ -67,6 +69,8 @@ class Identity:
         try:
             wanted = f"socket:[{_inode(self.root, peer, local)}]"
             found = {self._program(process) for process in _family(self.root) if _holds(process, wanted)}
+            if not found:
+                return UNKNOWN
         except Changed as changed:
             return Owners((), f"changed: {changed}")
         except (OSError, Unknown):
@@ -129,7 +133,7 @@ def _family(root: int) -> Iterator[Path]:
 
 
 def _holds(process: Path, wanted: str) -> bool:
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
         for fd in (process / "fd").iterdir():
             with contextlib.suppress(FileNotFoundError):
                 if str(fd.readlink()) == wanted:

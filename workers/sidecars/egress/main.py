@@ -8,6 +8,7 @@ nothing is accepted.
 import asyncio
 import contextlib
 import socket
+from typing import Any
 
 from signet.kit import log
 from workers.sidecars.egress import dial
@@ -72,12 +73,13 @@ class Egress:
         """Put an order in force, or keep the last one that was good and say why."""
         fields = dict(message.fields)
         fields.pop("number")
+        answer: dict[str, Any]
         try:
             order = Order.read(fields)
         except (ValueError, TypeError, KeyError) as error:
             kind, answer = "refused", {"problem": str(error)[:1000]}
         else:
-            kind, answer = "loaded", {"closed": str(self._put(order))}
+            kind, answer = "loaded", {"closed": self._put(order)}
         with contextlib.suppress(Lost):
             await self._channel.tell(kind, {**number(message), **answer})
 

@@ -54,7 +54,11 @@ def measure(size: int = BULK_BYTES, tunnels: int = TUNNELS) -> list[dict[str, ob
         rows += [row, {**row, "value": round(there, 1), "reference": REFERENCE, "ratio": round(here / there, 3)}]
     row = {"name": "egress_latency", "unit": "ms", "n": tunnels}
     ratio = round(median(ours.opened) / median(bare.opened), 3)
-    return [*rows, {**row, **_spread(ours.opened)}, {**row, **_spread(bare.opened), "reference": REFERENCE, "ratio": ratio}]
+    return [
+        *rows,
+        {**row, **_spread(ours.opened)},
+        {**row, **_spread(bare.opened), "reference": REFERENCE, "ratio": ratio},
+    ]
 
 
 def _ran(relay: Callable[[socket.socket, int], None], site: int, size: int, tunnels: int) -> Ran:

@@ -70,7 +70,7 @@ class Scan:
 
 
 def _swapped(name: str, text: str, value: Value) -> str:
-    if _holds(name.encode()):
+    if not _holds(text.encode("latin-1", "replace")) and _holds(f"{name}:{text}".encode("latin-1", "replace")):
         raise misplaced("the name of a header")
     basic = _BASIC.fullmatch(text)
     plain = _decoded(basic[1]) if basic else ""

@@ -65,39 +65,50 @@ async def greeting(client: Plain, target: Target, limits: Limits) -> None:
 
 async def relay(client: Plain, upstream: Plain, limits: Limits) -> None:
     """Move bytes both ways until both sides have ended, one breaks, or a bound is reached (Gone)."""
-    loop = asyncio.get_running_loop()
-    total = client.moved + upstream.moved
-    latest = loop.time()
-
-    def told(moved: int) -> None:
-        nonlocal total, latest
-        total += moved
-        latest = loop.time()
-        if total > limits.total_bytes:
-            raise Gone("it carried as many bytes as it may")
-
+    meter = _Meter(limits, client.moved + upstream.moved)
     for wire, other in ((client, upstream), (upstream, client)):
         if wire.buffer:
             async with asyncio.timeout(limits.idle_seconds):
                 await other.send(bytes(wire.buffer))
             wire.buffer.clear()
-    flows = [Flow(client.sock, upstream.sock, told), Flow(upstream.sock, client.sock, told)]
-    both = asyncio.gather(*(flow.done for flow in flows))
+    flows = [Flow(client.sock, upstream.sock, meter.told), Flow(upstream.sock, client.sock, meter.told)]
+    waiting = {flow.done for flow in flows}
     try:
         for flow in flows:
             flow.start()
-        while not both.done():
-            silent = loop.time() - latest
-            if silent >= limits.idle_seconds:
-                raise Gone("it was silent for too long")
-            await asyncio.wait([both], timeout=limits.idle_seconds - silent)
-        await both
+        while waiting:
+            left = meter.left()
+            done, waiting = await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            for one in done:
+                one.result()
     except OSError as error:
         raise Gone(str(error)) from error
     finally:
-        both.cancel()
         for flow in flows:
             flow.close()
+
+
+class _Meter:
+    """Counts what a tunnel carries, and how long it has been silent."""
+
+    def __init__(self, limits: Limits, total: int) -> None:
+        self._limits, self._total = limits, total
+        self._clock = asyncio.get_running_loop().time
+        self._latest = self._clock()
+
+    def told(self, moved: int) -> None:
+        """Take what was moved. Raises Gone at the bound."""
+        self._total += moved
+        self._latest = self._clock()
+        if self._total > self._limits.total_bytes:
+            raise Gone("it carried as many bytes as it may")
+
+    def left(self) -> float:
+        """Say how many seconds of silence are left. Raises Gone where none are."""
+        silent = self._clock() - self._latest
+        if silent >= self._limits.idle_seconds:
+            raise Gone("it was silent for too long")
+        return self._limits.idle_seconds - silent
 
 
 def _may_begin(data: bytes) -> bool:
