@@ -51,6 +51,7 @@ def runtime_folders() -> list[Path]:
 def _isolate(spec: Spec, control: socket.socket, host: Host, grouped: Sequence[str]) -> None:
     runtime = runtime_folders()
     with _layer("descriptors"):
+        os.setsid()
         _forget_descriptors(control)
     with _layer("user"):
         if not host.as_root:

@@ -1,6 +1,6 @@
 """Takes something away from itself that a sandbox needs, then tries to open one.
 
-    python -I crippled.py ROOT HOW FOLDER BEST_EFFORT
+    python -I crippled.py ROOT HOW FOLDER BEST_EFFORT TIER
 
 Prints `{"layer", "reason", "hint"}` of the refusal, or the report if it opened after all. What is taken away is really
 gone: by the kernel's own setting in a user namespace, or by a seccomp filter such as a container has.
@@ -14,6 +14,7 @@ import os
 import struct
 import sys
 from pathlib import Path
+from typing import Literal
 
 _LOAD, _JEQ, _JSET, _RET = 0x20, 0x15, 0x45, 0x06
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
@@ -104,7 +105,7 @@ def cripple(how: str) -> None:
         forbid_filters()
 
 
-async def main(how: str, folder: str, best_effort: str) -> None:
+async def main(how: str, folder: str, best_effort: str, tier: Literal["standard", "strict"]) -> None:
     """Print what became of it."""
     from workers.sandbox.errors import SandboxUnavailable
     from workers.sandbox.launcher import Launcher
@@ -112,7 +113,7 @@ async def main(how: str, folder: str, best_effort: str) -> None:
 
     cripple(how)
     effort = frozenset(filter(None, best_effort.split(",")))
-    spec = Spec(name="crippled", workspace=Path(folder, "workspace"), host_uid=200_001, best_effort=effort)
+    spec = Spec("crippled", Path(folder, "workspace"), host_uid=200_001, best_effort=effort, tier=tier)
     try:
         async with await Launcher.start() as launcher, await launcher.open(spec) as sandbox:
             told: object = {"report": {layer.name: layer.state for layer in sandbox.report.layers}}
@@ -123,4 +124,4 @@ async def main(how: str, folder: str, best_effort: str) -> None:
 
 if __name__ == "__main__":
     sys.path.insert(0, sys.argv[1])
-    asyncio.run(main(*sys.argv[2:]))
+    asyncio.run(main(*sys.argv[2:]))  # type: ignore[arg-type]  # the test names a tier there is

@@ -120,8 +120,24 @@ async def test_the_report_says_that_every_layer_is_enforced(house: House) -> Non
     assert set(states.values()) == {"enforced"}
     assert set(states) == {
         *("user", "namespaces", "filesystem", "workspace", "network", "capabilities", "no_new_privs", "dumpable"),
-        *("limits", "seccomp"),
+        *("limits", "seccomp", "tier", "egress", "terminal"),
     }
+
+
+async def test_the_report_tells_the_ways_out_the_rules_and_the_tier(house: House) -> None:
+    listeners = {"inference": ("127.0.0.2", 80), "egress": ("127.0.0.1", 3128)}
+    async with await house.open(listeners=listeners, tier="strict", bind_ports=(8642,)) as sandbox:
+        details = {layer.name: layer.detail for layer in sandbox.report.layers}
+    assert details["egress"] == "the only way out is 127.0.0.2:80 (inference), 127.0.0.1:3128 (egress)"
+    assert details["tier"].startswith("strict: ")
+    assert details["landlock"].startswith("ABI ")
+    assert "write to /workspace, /tmp, /dev/shm; execute read-only trees alone" in details["landlock"]
+    if sandbox.report.layer("landlock").state == "enforced":
+        assert details["landlock"].endswith("connect to 80, 3128, 8642; bind 8642")
+    assert "TIOCSTI" in details["terminal"]
+    async with await house.open() as sandbox:
+        assert sandbox.report.layer("egress").detail == "no way out"
+        assert sandbox.report.layer("tier").detail.startswith("standard: ")
 
 
 async def test_a_setuid_program_gains_nothing(house: House) -> None:

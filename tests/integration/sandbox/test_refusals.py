@@ -34,8 +34,8 @@ def place() -> Iterator[Path]:
 def attempt(place: Path, user_python: str, user_root: Path) -> Any:
     """Open a sandbox, as an ordinary user or as who runs the tests, where something is missing."""
 
-    def run(how: str, *, user: bool, best_effort: str = "") -> dict[str, Any]:
-        argv = ["-I", str(user_root / CRIPPLED), str(user_root), how, str(place), best_effort]
+    def run(how: str, *, user: bool, best_effort: str = "", tier: str = "standard") -> dict[str, Any]:
+        argv = ["-I", str(user_root / CRIPPLED), str(user_root), how, str(place), best_effort, tier]
         argv = as_user(user_python, *argv) if user and IS_ROOT else [sys.executable, *argv]
         done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=TEST_SECONDS)
         assert done.returncode == 0, done.stderr
@@ -83,7 +83,20 @@ def test_a_missing_layer_is_refused_unless_the_spec_says_best_effort(attempt: An
     assert refused["hint"]
     opened = attempt(f"no-{layer}", user=user, best_effort=layer)
     assert opened["report"].pop(layer) == "absent"
+    if layer == "seccomp":  # the filter's part there, unless the kernel forbids it to all
+        assert opened["report"].pop("terminal") in {"partial", "enforced"}
     assert set(opened["report"].values()) == {"enforced"}
+
+
+@pytest.mark.parametrize("user", [True, False])
+def test_strict_needs_more_than_what_one_may_go_without(attempt: Any, *, user: bool) -> None:
+    refused = attempt("no-seccomp", user=user, best_effort="seccomp", tier="strict")
+    assert refused["layer"] == "tier"
+    assert refused["reason"] == "strict, but possible: a file in memory."
+    assert refused["hint"]
+    assert attempt("no-landlock", user=user, tier="strict")["layer"] == "landlock"
+    opened = attempt("no-landlock", user=user, best_effort="landlock", tier="strict")
+    assert opened["report"]["tier"] == "partial"
 
 
 def test_a_workspace_of_somebody_else_is_refused(attempt: Any, place: Path) -> None:
