@@ -100,7 +100,8 @@ class Egress:
         limits: Limits = Limits(),  # noqa: B008 - frozen
     ) -> None:
         self.restarts = 0
-        self._launcher, self._sandbox, self._listener = launcher, sandbox, listener
+        self._launcher, self._sandbox = launcher, sandbox
+        self._listener = listener.dup()  # watched here, whenever the sandbox closes its own
         self._authority, self._log, self._placeholders = authority, log, placeholders
         self._decided, self._ask = decided, ask
         self._fixed = {
@@ -150,6 +151,8 @@ class Egress:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        self._unwatch()
+        self._listener.close()
 
     async def _put(self, channel: Channel, order: Mapping[str, Any]) -> int:
         try:
@@ -169,8 +172,7 @@ class Egress:
     def _unwatch(self) -> None:
         if self._watched:
             self._watched = False
-            if self._listener.fileno() >= 0:
-                self._loop.remove_reader(self._listener)
+            self._loop.remove_reader(self._listener)
 
     def _wanted(self) -> None:
         self._unwatch()

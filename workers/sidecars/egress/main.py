@@ -81,6 +81,7 @@ class Egress:
         else:
             kind, answer = "loaded", {"closed": self._put(order)}
         with contextlib.suppress(Lost):
+            await self._tally.flush()  # who loads has heard before what was decided before
             await self._channel.tell(kind, {**number(message), **answer})
 
     def _put(self, order: Order) -> int:

@@ -23,6 +23,7 @@ class Tally:
         self._waiting: dict[Key, int] = {}
         self._cut = 0
         self._some = asyncio.Event()
+        self._telling = asyncio.Lock()
 
     def note(
         self,
@@ -51,13 +52,17 @@ class Tally:
             while True:
                 await self._some.wait()
                 self._some.clear()
-                while self._waiting:
-                    key = next(iter(self._waiting))
-                    count = self._waiting.pop(key)
-                    fields: dict[str, Any] = dict(zip(_FIELDS, key, strict=True))
-                    await self._channel.tell("decided", {**fields, "count": count})
-                if self._cut:
-                    cut, self._cut = self._cut, 0
-                    await self._channel.tell("cut", {"count": cut})
+                await self.flush()
         except Lost:
             return
+
+    async def flush(self) -> None:
+        """Tell all that was noted so far; it was said when this returns. Raises Lost."""
+        async with self._telling:
+            while self._waiting:
+                key = next(iter(self._waiting))
+                fields: dict[str, Any] = dict(zip(_FIELDS, key, strict=True))
+                await self._channel.tell("decided", {**fields, "count": self._waiting.pop(key)})
+            if self._cut:
+                cut, self._cut = self._cut, 0
+                await self._channel.tell("cut", {"count": cut})
