@@ -148,10 +148,16 @@ class Relays:
         return [relay.order for relay in self._open.values() if relay.worker == worker and not relay.attached.is_set()]
 
     def take(self, ident: str) -> Relay:
-        """Give a caller's stream to the worker that came for it, once. Raises NotFound where the caller is gone."""
+        """Give a caller's stream to the worker that came for it, once.
+
+        Raises NotFound where the caller is gone, FailedPrecondition where it is served already. So a worker whose end
+        of a stream is full, and which therefore cannot hear its end, may ask in this way whether the caller is there.
+        """
         relay = self._open.get(ident)
-        if relay is None or relay.attached.is_set():
+        if relay is None:
             raise NotFound("SANDBOX_NOT_FOUND", "that caller is gone")
+        if relay.attached.is_set():
+            raise FailedPrecondition("SANDBOX_BUSY", "that caller is served already")
         relay.attached.set()
         return relay
 

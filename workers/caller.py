@@ -5,13 +5,15 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Self
 
-from signet.kit.errors import SignetError
+from signet.kit.errors import NotFound, SignetError
 from signet.v1 import sandboxes_pb2
 from signet.work.v1 import work_pb2
 from workers.control import Control
 
 Said = work_pb2.AttachRequest
 Asked = sandboxes_pb2.ExecSandboxRequest
+STUCK_SECONDS = 5.0
+"""After so long without anybody taking a message, control is asked whether the caller is there."""
 
 
 class Left(Exception):
@@ -94,13 +96,40 @@ class Caller:
     async def _read(self) -> None:
         try:
             async for answer in self._control.attach(self._said()):
-                await self._inward.put(answer.exec)
+                if not await self._handed(answer.exec):
+                    return
         except SignetError:  # the caller left, or control did
             return
         finally:
             self._over.set()
 
+    async def _handed(self, message: Asked) -> bool:
+        """Hand a message on; False where the caller is gone meanwhile: a stream tells its end behind its messages."""
+        while True:
+            try:
+                async with asyncio.timeout(STUCK_SECONDS):
+                    await self._inward.put(message)
+                    return True
+            except TimeoutError:
+                if await self._gone():
+                    return False
+
+    async def _gone(self) -> bool:
+        try:
+            async with asyncio.timeout(STUCK_SECONDS):
+                async for _ in self._control.attach(_only(Said(id=self._ident))):
+                    return False
+        except NotFound:
+            return True
+        except (SignetError, TimeoutError):  # it is served, by this; or control is away, and its stream ends for that
+            return False
+        return False
+
     async def _said(self) -> AsyncIterator[Said]:
         yield Said(id=self._ident)
         while message := await self._outward.get():
             yield message
+
+
+async def _only(message: Said) -> AsyncIterator[Said]:
+    yield message

@@ -6,7 +6,7 @@ import signal
 from dataclasses import dataclass, field
 
 from signet.v1 import sandboxes_pb2
-from workers.caller import Caller
+from workers.caller import Caller, Left
 from workers.cell import Cell
 from workers.quota import Guard
 from workers.sandbox.errors import SandboxUnavailable
@@ -102,18 +102,23 @@ class Visit:
     async def serve(self, order: Order) -> int:
         """Run it to its end; gives the exit code. Raises Refused where it cannot start, Left where the caller left."""
         process = await self._start(order)
+        # what the command does not read may hold up whoever hears: that the caller left is waited for by itself
+        leaving = asyncio.create_task(self._caller.left())
         hearing = asyncio.create_task(self._hear(process))
         telling = asyncio.create_task(self._tell(process))
+        tasks = (leaving, hearing, telling)
         try:
-            await asyncio.wait([hearing, telling], return_when=asyncio.FIRST_COMPLETED)
-            if not telling.done():
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if telling.done():
+                return telling.result()
+            if hearing.done():
                 hearing.result()
-            return await telling
+            raise Left
         finally:
-            telling.cancel()
-            hearing.cancel()
+            for task in tasks:
+                task.cancel()
             await self._end(process)
-            await asyncio.wait([telling, hearing])
+            await asyncio.gather(*tasks, return_exceptions=True)
             self._close(process)
 
     async def _start(self, order: Order) -> Process:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from signet.kit import log, rpc
 from signet.kit.auth import Caller
-from signet.kit.errors import NotFound
+from signet.kit.errors import FailedPrecondition, NotFound
 from signet.kit.names import uuid7
 from signet.v1 import sandboxes_pb2
 from signet.work.v1 import work_pb2, work_pb2_grpc
@@ -33,6 +33,7 @@ class Call:
     out: bytearray = field(default_factory=bytearray)
     err: bytearray = field(default_factory=bytearray)
     largest: int = 0
+    attached: bool = False
 
     async def say(self, **kind: Any) -> None:
         """Send a message."""
@@ -82,6 +83,7 @@ class Relay(work_pb2_grpc.WorkServiceServicer):
     """The service."""
 
     calls: dict[str, Call] = field(default_factory=dict)
+    asked: int = 0
 
     def call(self, target: str, **order: Any) -> Call:
         """Be a caller who waits."""
@@ -89,30 +91,32 @@ class Relay(work_pb2_grpc.WorkServiceServicer):
         self.calls[call.order.id] = call
         return call
 
-    async def Attach(self, request_iterator: Any, context: Any) -> AsyncIterator[work_pb2.AttachResponse]:
+    async def Attach(self, request_iterator: Any, context: Any) -> None:  # type: ignore[override]  # as control does
         first = await anext(request_iterator)
-        call = self.calls.pop(first.id, None)
-        if call is None:
+        call = self.calls.get(first.id)
+        if call is None or call.left.is_set():
             raise NotFound("SANDBOX_NOT_FOUND", "that caller is gone")
+        if call.attached:
+            self.asked += 1
+            raise FailedPrecondition("SANDBOX_BUSY", "that caller is served already")
+        call.attached = True
 
         async def hear() -> None:
             async for message in request_iterator:
                 await call.outward.put(message)
             await call.outward.put(None)
 
-        hearing = asyncio.create_task(hear())
-        leaving = asyncio.create_task(call.left.wait())
+        async def tell() -> None:
+            while True:
+                await context.write(work_pb2.AttachResponse(exec=await call.inward.get()))
+
+        tasks = [asyncio.create_task(part) for part in (hear(), tell(), call.left.wait())]
         try:
-            while not hearing.done() and not leaving.done():
-                next_one = asyncio.create_task(call.inward.get())
-                await asyncio.wait([next_one, hearing, leaving], return_when=asyncio.FIRST_COMPLETED)
-                if not next_one.done():
-                    next_one.cancel()
-                    break
-                yield work_pb2.AttachResponse(exec=next_one.result())
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            hearing.cancel()
-            leaving.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             call.gone.set()
 
 

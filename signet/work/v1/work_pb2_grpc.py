@@ -163,7 +163,7 @@ class WorkServiceServicer:
 
     def Attach(self, request_iterator, context):
         """Attach takes up a caller's stream to a sandbox, named by an Attach directive; both ends' messages are passed on unread.
-        Errors: NOT_FOUND (the caller is gone).
+        Errors: NOT_FOUND (the caller is gone), FAILED_PRECONDITION (it is served already).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

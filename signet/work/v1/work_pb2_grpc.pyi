@@ -65,7 +65,7 @@ class WorkServiceStub:
     """
     Attach: _grpc.StreamStreamMultiCallable[_work_pb2.AttachRequest, _work_pb2.AttachResponse]
     """Attach takes up a caller's stream to a sandbox, named by an Attach directive; both ends' messages are passed on unread.
-    Errors: NOT_FOUND (the caller is gone).
+    Errors: NOT_FOUND (the caller is gone), FAILED_PRECONDITION (it is served already).
     """
 
 @_typing.type_check_only
@@ -105,7 +105,7 @@ class WorkServiceAsyncStub(WorkServiceStub):
     """
     Attach: _aio.StreamStreamMultiCallable[_work_pb2.AttachRequest, _work_pb2.AttachResponse]  # type: ignore[assignment]
     """Attach takes up a caller's stream to a sandbox, named by an Attach directive; both ends' messages are passed on unread.
-    Errors: NOT_FOUND (the caller is gone).
+    Errors: NOT_FOUND (the caller is gone), FAILED_PRECONDITION (it is served already).
     """
 
 class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -202,7 +202,7 @@ class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_work_pb2.AttachResponse], _abc.AsyncIterator[_work_pb2.AttachResponse]]:
         """Attach takes up a caller's stream to a sandbox, named by an Attach directive; both ends' messages are passed on unread.
-        Errors: NOT_FOUND (the caller is gone).
+        Errors: NOT_FOUND (the caller is gone), FAILED_PRECONDITION (it is served already).
         """
 
 def add_WorkServiceServicer_to_server(servicer: WorkServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -13,6 +13,7 @@ import pytest
 from signet.v1 import sandboxes_pb2
 from tests.fakes.relay import Call
 from tests.unit.life.conftest import Lodge
+from workers import caller
 from workers.streams import WAITING_BYTES
 
 SIZE = sandboxes_pb2.TerminalSize(rows=24, columns=80)
@@ -104,7 +105,7 @@ async def test_a_terminal_has_its_size_and_changes_it(lodge: Lodge) -> None:
 
 async def test_the_key_that_interrupts_does_so(lodge: Lodge) -> None:
     call = await lodge.run("/bin/bash", "--norc", "--noediting", terminal=SIZE, env={"PS1": "ready> "})
-    await call.say(stdin=b"echo be''gun; sleep 1000\n")
+    await call.say(stdin=b"sh -c \"echo be''gun; sleep 1000\"\n")
     await call.until(b"begun")
     await call.say(stdin=b"\x03")
     await call.until(b"^C\r\nready> ")
@@ -162,6 +163,29 @@ async def test_whoever_leaves_a_terminal_takes_its_jobs_along(lodge: Lodge) -> N
     await call.until(b"begun")
     await call.leave()
     await lodge.idle()
+    assert await running(lodge) == 1
+
+
+async def test_whoever_leaves_a_command_that_reads_nothing_takes_it_along(
+    lodge: Lodge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream that is full tells its end to nobody: it has to be asked for."""
+    monkeypatch.setattr(caller, "STUCK_SECONDS", 0.2)
+    call = await lodge.run("/bin/sleep", "1000")
+    await call.hear()
+
+    async def flood() -> None:
+        while True:
+            await call.inward.put(sandboxes_pb2.ExecSandboxRequest(stdin=bytes(250_000)))
+
+    flooding = asyncio.create_task(flood())
+    async with asyncio.timeout(30):
+        while lodge.relay.asked < 3:  # noqa: ASYNC110 - nobody tells a test
+            await asyncio.sleep(0.01)
+    assert not lodge.pool.cells[0].idle
+    await call.leave()
+    await lodge.idle()
+    flooding.cancel()
     assert await running(lodge) == 1
 
 
