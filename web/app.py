@@ -16,9 +16,9 @@ from web.events import events
 from web.guards import Guards
 from web.identity import Cookie
 from web.options import WebOptions
-from web.pages import catalog, chat, faults, health, runs, sign_in
+from web.pages import approvals, catalog, chat, faults, health, policies, runs, sandboxes, sign_in
 from web.site import Site, Streams
-from web.views import STATIC, Views
+from web.views import STATIC, WAITING, Views
 
 Handler = Callable[[Site, Request], Awaitable[Response]]
 
@@ -40,6 +40,15 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/souls/{soul}", catalog.soul),
     ("GET", "/models", catalog.models),
     ("GET", "/workers", catalog.workers),
+    ("GET", "/approvals", approvals.index),
+    ("POST", "/approvals/{approval}", approvals.answer),
+    ("POST", "/grants/{grant}/revoke", approvals.revoke),
+    ("GET", "/policies", policies.index),
+    ("GET", "/policies/{policy}", policies.show),
+    ("GET", "/policies/{policy}/diff", policies.diff),
+    ("GET", "/sandboxes", sandboxes.index),
+    ("GET", "/sandboxes/{sandbox}", sandboxes.show),
+    ("POST", "/sandboxes/{sandbox}/stop", sandboxes.stop),
     ("GET", "/events", events),
     ("GET", "/sign-in", sign_in.show),
     ("POST", "/sign-in", sign_in.exchange),
@@ -47,6 +56,9 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/healthz", health.healthz),
     ("GET", "/readyz", health.readyz),
 )
+
+_BARE = frozenset({events, sign_in.show, runs.blob, health.healthz, health.readyz})
+"""What has no navigation, and so no number in it."""
 
 
 def build(options: WebOptions, client: AsyncSignet, port: int) -> tuple[ASGIApp, Site]:
@@ -79,6 +91,8 @@ def _route(site: Site, method: str, path: str, handler: Handler) -> Route:
     async def endpoint(request: Request) -> Response:
         if handler is not events:  # a stream has no end, what it asks meanwhile has the client's
             deadlines.enter(site.options.seconds)
+        if method == "GET" and handler not in _BARE:
+            WAITING.set(await approvals.waiting(site, request))
         return await handler(site, request)
 
     return Route(path, endpoint, methods=[method])

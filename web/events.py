@@ -12,16 +12,19 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from signet.client import AsyncSignet, SignetError
-from signet.kit.errors import NotFound, OutOfRange, PermissionDenied, Unauthenticated
+from signet.kit.errors import NotFound, OutOfRange, PermissionDenied, Unauthenticated, Unavailable
 from signet.kit.log import get
 from signet.kit.times import now_micros
 from signet.v1.events_pb2 import RunEvent
-from web.patch import patch
+from web import feeds
+from web.feeds import Feed
+from web.patch import Operation, patch
 from web.progress import Progress
+from web.questions import learn
 from web.site import Site
 
 TOPICS = 8
-"""Runs that one tab may watch."""
+"""What one tab may watch: runs, the approvals, a log."""
 
 BEAT_SECONDS = 15.0
 """Between comments on a silent stream, so that proxies keep it open and a dead one is noticed."""
@@ -34,6 +37,8 @@ _GATHER_SECONDS = 0.04
 _RETRY_MILLISECONDS = 1_500
 
 _log = get("web")
+
+Item = RunEvent | list[Operation] | SignetError | None
 
 
 @dataclass
@@ -55,18 +60,22 @@ class Watch:
         self.batch.clear()
 
 
-def parse(topics: str, last_event_id: str) -> list[Watch]:
-    """Give what is to be watched: `run:ID:AFTER` with commas between; a Last-Event-ID, `ID=AFTER;…`, wins.
+def parse(topics: str, last_event_id: str) -> list[Watch | Feed]:
+    """Give what is to be watched: `run:ID:AFTER`, `approvals`, `logs:SANDBOX`, with commas between.
 
-    Raises HTTPException 400 for anything else and beyond TOPICS.
+    For runs a Last-Event-ID, `ID=AFTER;…`, wins. Raises HTTPException 400 for anything else and beyond TOPICS.
     """
     seen = dict(_positions(last_event_id))
-    watches = []
+    watches: list[Watch | Feed] = []
     for topic in filter(None, topics.split(",")):
+        feed = feeds.parse(topic)
+        if feed is not None:
+            watches.append(feed)
+            continue
         kind, _, rest = topic.partition(":")
         ident, _, after = rest.partition(":")
         if kind != "run" or not ident or not (after or "0").isdecimal():
-            raise HTTPException(400, "Topics are `run:ID:AFTER`, with commas between.")
+            raise HTTPException(400, "Topics are `run:ID:AFTER`, `approvals` and `logs:SANDBOX`, with commas between.")
         watches.append(Watch(Progress(f"runs/{ident}"), max(seen.get(ident, 0), int(after or 0))))
     if not 1 <= len(watches) <= TOPICS:
         raise HTTPException(400, f"A stream has 1 to {TOPICS} topics.")
@@ -94,13 +103,15 @@ class Stream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, site: Site, client: AsyncSignet, watches: list[Watch]) -> None:
+    def __init__(self, site: Site, client: AsyncSignet, topics: list[Watch | Feed]) -> None:
         super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
         del self.headers["content-length"]
         self._site = site
         self._client = client
-        self._watches = watches
-        self._queue: asyncio.Queue[tuple[Watch, RunEvent | SignetError | None]] = asyncio.Queue(_QUEUE)
+        self._watches = [topic for topic in topics if isinstance(topic, Watch)]
+        self._feeds = [topic for topic in topics if not isinstance(topic, Watch)]
+        self._drawn: list[Operation] = []  # by feeds, until it is sent
+        self._queue: asyncio.Queue[tuple[Watch | Feed, Item]] = asyncio.Queue(_QUEUE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request."""
@@ -108,6 +119,7 @@ class Stream(Response):
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             writer = asyncio.create_task(self._write(send))
             pumps = [asyncio.create_task(self._pump(watch)) for watch in self._watches]
+            pumps += [asyncio.create_task(self._follow(feed)) for feed in self._feeds]
             leaving = asyncio.create_task(self._left(receive))
             closing = asyncio.create_task(self._site.closing.wait())
             tasks = [writer, leaving, closing, *pumps]
@@ -134,13 +146,29 @@ class Stream(Response):
         except SignetError as error:
             await self._queue.put((watch, error))
 
+    async def _follow(self, feed: Feed) -> None:
+        """Pull what a feed draws; one that control does not know of is as if it had nothing to tell."""
+        try:
+            async with aclosing(feed.follow(self._client, self._site.views)) as stream:
+                async for operations in stream:
+                    await self._queue.put((feed, operations))
+        except (Unavailable, Unauthenticated, PermissionDenied) as error:
+            await self._queue.put((feed, error))
+        except SignetError as error:
+            _log.warning("feed_failed", feed=type(feed).__name__, reason=error.reason)
+        await self._queue.put((feed, None))
+
     async def _write(self, send: Send) -> None:
         await self._send(send, f"retry: {_RETRY_MILLISECONDS}\n\n")
-        while not all(watch.over for watch in self._watches):
+        while self._feeds or not all(watch.over for watch in self._watches):
             failure = await self._gather(send)
             for watch in self._watches:
                 if watch.batch or (watch.over and watch.progress.changed):
                     await self._draw(send, watch)
+            if self._drawn:
+                data = {"run": "", "final": False, "operations": self._drawn}
+                await self._send(send, f"data: {json.dumps(data, ensure_ascii=False)}\n\n")
+                self._drawn = []
             if failure:
                 await self._fail(send, failure)
                 return
@@ -158,13 +186,21 @@ class Stream(Response):
         while True:
             if isinstance(item, SignetError):
                 return item
-            if item is None:
-                watch.over = True
-            else:
-                watch.batch.append(item)
+            self._take(watch, item)
             if self._queue.empty():
                 return None
             watch, item = self._queue.get_nowait()
+
+    def _take(self, source: Watch | Feed, item: RunEvent | list[Operation] | None) -> None:
+        if isinstance(source, Watch):
+            if isinstance(item, RunEvent):
+                source.batch.append(item)
+            else:
+                source.over = True
+        elif isinstance(item, list):
+            self._drawn += item
+        else:
+            self._feeds.remove(source)
 
     async def _draw(self, send: Send, watch: Watch) -> None:
         watch.feed()
@@ -173,6 +209,7 @@ class Stream(Response):
             await self._seal(progress)
         if progress.sequence <= watch.after and progress.active:
             return
+        await learn(self._client, progress)
         operations = patch(progress, self._site.views, now_micros())
         data = {"run": progress.key, "final": not progress.active, "operations": operations}
         position = ";".join(f"{one.progress.key}={max(one.progress.sequence, one.after)}" for one in self._watches)

@@ -93,7 +93,32 @@ class Step:
     call: Call | None = None
 
 
-Part = Prose | Call | Remark
+@dataclass
+class Question:
+    """What an agent asks a person. `answer` is empty while it waits, then `APPROVED`, `DENIED` or `EXPIRED`.
+
+    `radius`, what a yes would open, is no part of the events.
+    """
+
+    id: str
+    approval: str
+    text: str
+    answer: str = ""
+    caller: str = ""
+    radius: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether it waits for an answer."""
+        return not self.answer
+
+    @property
+    def key(self) -> str:
+        """The approval's own id."""
+        return self.approval.partition("/")[2]
+
+
+Part = Prose | Call | Remark | Question
 
 
 def summarize(arguments: str) -> str:

@@ -1,7 +1,8 @@
 """What a page must redraw after new events, as operations that a browser applies blindly and may apply twice.
 
-`put`: the element `put` is replaced by `html`, or appended to `into` where it is not there. `add`: `text` is appended
-to the element `add` when it holds `at` characters so far. `drop`: the element goes. `say`: read out to who listens.
+`put`: the element `put` is replaced by `html`, or appended to `into` where it is not there; with `first`, put before
+the rest. `add`: `text` is appended to the element `add` when it holds `at` characters so far. `drop`: the element goes.
+`say`: read out to who listens.
 """
 
 from html import unescape
@@ -10,7 +11,7 @@ from typing import Any
 import nh3
 
 from web import markdown
-from web.parts import Call, Prose, Remark, Step
+from web.parts import Call, Prose, Question, Remark, Step
 from web.progress import Progress
 from web.views import Views
 
@@ -53,12 +54,14 @@ class _Live:
             return self._output(item) if ident.endswith("-output") else [self._part(item)]
         if isinstance(item, Remark):
             return [self._part(item), {"say": item.message}]
+        if isinstance(item, Question):
+            return [self._part(item)]
         if isinstance(item, Step):
             html = self._views.live("step", item, self._now)
             return [{"put": item.id, "into": f"{self._progress.key}-steps", "html": html}]
         return self._state()
 
-    def _part(self, part: Prose | Call | Remark) -> Operation:
+    def _part(self, part: Prose | Call | Remark | Question) -> Operation:
         html = self._views.live("piece_of", part, self._now)
         return {"put": part.id, "into": f"{self._progress.key}-parts", "html": html}
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 
 from signet.kit.times import micros
 from signet.v1 import events_pb2, runs_pb2
-from web import markdown
-from web.parts import Call, Part, Prose, Remark, Step
+from web import egress, markdown
+from web.parts import Call, Part, Prose, Question, Remark, Step
 
 OUTPUT_CHARACTERS = 65_536
 """How much of a tool's output is shown; the record holds the whole."""
@@ -32,11 +32,18 @@ class Progress:
         self._calls: dict[str, tuple[Call, Step]] = {}
         self._models: dict[int, Step] = {}
         self._claim_part = 0
+        self._reached: dict[tuple[str, ...], tuple[Step, int]] = {}
+        self._questions: dict[str, Question] = {}
 
     @property
     def active(self) -> bool:
         """Whether more will come."""
         return self.state in {"PENDING", "RUNNING", "WAITING"}
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person's answer is waited for."""
+        return self.active and any(question.open for question in self._questions.values())
 
     @property
     def html_input(self) -> str:
@@ -95,6 +102,10 @@ class Progress:
             "attempt_lost": self._lost,
             "cancel_requested": self._cancelled,
             "finished": self._finished,
+            "egress_decided": self._egress,
+            "approval_requested": self._asked,
+            "approval_answered": self._answered,
+            "policy_loaded": self._policy_loaded,
         }
         taker = takers.get(event.WhichOneof("kind") or "")
         if taker:  # a kind of a newer control is shown in the record, not here
@@ -213,6 +224,8 @@ class Progress:
         self.dropped += [part.id for part in self.parts[self._claim_part :]]
         for part in self.parts[self._claim_part :]:
             self.changed.pop(part.id, None)
+            if isinstance(part, Question):
+                del self._questions[part.approval]
         del self.parts[self._claim_part :]
         self._stop_steps("lost")
         worker = lost.worker.partition("/")[2]
@@ -221,6 +234,48 @@ class Progress:
         self._add(Remark(self._id(event.sequence), message, "warn"))
         self.state = "PENDING"
         self.changed["state"] = None
+
+    def _egress(self, event: events_pb2.RunEvent, time: int) -> None:
+        decided = event.egress_decided
+        key = egress.key(decided)
+        step, count = self._reached.get(key, (None, 0))
+        count += max(decided.count, 1)
+        word = {"allow": "Reached", "audit": "Reached, noted"}.get(decided.verdict, "Refused")
+        if step is None:
+            title = f"{word} {egress.place(decided)}"
+            state = "failed" if decided.verdict not in {"allow", "audit"} else "done"
+            step = Step(self._id(event.sequence, "s"), title, state, time)
+            self._step(step)
+            if state == "failed":
+                self.said.append(title)
+        times = f"{count} times" if count > 1 else ""
+        step.detail = " · ".join(filter(None, (egress.program(decided), decided.reason or decided.rule, times)))
+        self._reached[key] = (step, count)
+        self.changed[step.id] = step
+
+    def _asked(self, event: events_pb2.RunEvent, _time: int) -> None:
+        asked = event.approval_requested
+        question = Question(self._id(event.sequence), asked.approval, asked.text)
+        self._questions[asked.approval] = question
+        self._add(question)
+        self.said.append(f"It asks to {asked.text}")
+        self.changed["state"] = None
+
+    def _answered(self, event: events_pb2.RunEvent, _time: int) -> None:
+        answered = event.approval_answered
+        question = self._questions.get(answered.approval)
+        if question is not None:
+            question.answer, question.caller = answered.answer, answered.caller
+            self.changed[question.id] = question
+        self.changed["state"] = None
+
+    def _policy_loaded(self, event: events_pb2.RunEvent, _time: int) -> None:
+        loaded = event.policy_loaded
+        many = "connection was" if loaded.closed == 1 else "connections were"
+        closed = f" {loaded.closed} {many} closed for it." if loaded.closed else ""
+        name = loaded.policy.partition("/")[2]
+        message = f"The policy {name}, version {loaded.version}, is in force now.{closed}"
+        self._add(Remark(self._id(event.sequence), message, "quiet"))
 
     def _stop_steps(self, state: str) -> None:
         for step in self.steps:
@@ -240,6 +295,10 @@ class Progress:
         texts = [part.text.strip() for part in self.parts if isinstance(part, Prose) and part.kind == "text"]
         if finished.output.strip() and finished.output.strip() not in texts:
             self._add(Prose(self._id(event.sequence), "text", finished.output, ended=True))
+        for question in self._questions.values():
+            if question.open:  # nobody asks any more
+                question.answer = "EXPIRED"
+                self.changed[question.id] = question
         self.state, self.ended_at = finished.outcome, time
         self.reason, self.message = finished.reason, finished.message
         self.input_tokens = finished.usage.input_tokens or self.input_tokens

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from web import seal, words
+from web import egress, seal, words
 from web.parts import pretty, summarize
+from web.walls import walls
 
 _HERE = Path(__file__).parent
 
@@ -20,12 +22,19 @@ STATIC = _HERE / "static"
 PLACES = (
     ("/", "Chat", "chat"),
     ("/runs", "Runs", "runs"),
+    ("/approvals", "Approvals", "approvals"),
     ("/agents", "Agents", "agents"),
+    ("/policies", "Policies", "policies"),
+    ("/sandboxes", "Sandboxes", "sandboxes"),
     ("/souls", "Souls", "souls"),
     ("/models", "Models", "models"),
     ("/workers", "Workers", "workers"),
 )
 """The places of the navigation: path, label, icon."""
+
+
+WAITING: ContextVar[int | None] = ContextVar("waiting", default=None)
+"""How many questions wait, for the navigation of the page that is being made; None where that is not known."""
 
 
 class Views:
@@ -57,18 +66,30 @@ class Views:
             summary=summarize,
             pretty=pretty,
             ticks=_ticks,
+            asked=words.asked,
+            approval_state=lambda state: words.APPROVAL_STATES.get(int(state), words.UNKNOWN),
+            ago=words.ago,
+            size=words.size,
+            place=egress.place,
+            program=egress.program,
         )
         icon = self._environment.get_template("_icons.html").module.icon  # type: ignore[attr-defined] # a macro
-        self._environment.globals.update(static=self.static, places=PLACES, icon=icon, here="", seal=seal.seal)
+        self._environment.globals.update(
+            static=self.static, places=PLACES, icon=icon, here="", seal=seal.seal, walls=walls
+        )
         self._live = self._environment.get_template("_live.html").module
 
     def page(self, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """Fill a template."""
-        return HTMLResponse(self.text(template, values | {"status": status}), status)
+        return HTMLResponse(self.text(template, values | {"status": status, "waiting": WAITING.get()}), status)
 
     def text(self, template: str, values: Mapping[str, Any]) -> str:
         """Fill a template and give its text."""
         return self._environment.get_template(template).render(values)
+
+    def asked(self, ask: Any) -> str:
+        """Say what an agent asks for."""
+        return words.asked(ask)
 
     def live(self, macro: str, *values: Any) -> str:
         """Draw one piece of `_live.html`."""

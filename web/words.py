@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from signet.v1 import events_pb2, runs_pb2, usage_pb2
+from signet.v1 import approvals_pb2, events_pb2, policies_pb2, runs_pb2, sandboxes_pb2, usage_pb2
 
 
 class State(NamedTuple):
@@ -130,3 +130,60 @@ def oneline(text: str) -> str:
     """Give the beginning of a text as one line."""
     line = " ".join(text[: 4 * _LINE_CHARACTERS].split())
     return line if len(line) <= _LINE_CHARACTERS else line[: _LINE_CHARACTERS - 1] + "…"
+
+
+def asked(ask: policies_pb2.Ask) -> str:
+    """Give what an agent asks for: `connect to api.example.org:443`, `run git push`."""
+    if ask.HasField("command"):
+        return f"run {ask.command.command}"
+    host = f"[{ask.network.host}]" if ":" in ask.network.host else ask.network.host
+    return f"connect to {host}:{ask.network.port}"
+
+
+def ago(timestamp: Timestamp, now: int) -> str:
+    """Give how long ago it was at `now`, Unix microseconds."""
+    return f"{duration(max(now - timestamp.seconds * _SECOND, 0))} ago"
+
+
+_KIB = 1024
+
+
+def size(count: int) -> str:
+    """Give a size: `512 B`, `4.0 KiB`, `1.2 MiB`, `3.4 GiB`."""
+    for limit, unit in ((_KIB, "B"), (_KIB**2, "KiB"), (_KIB**3, "MiB")):
+        if count < limit:
+            return f"{count} B" if unit == "B" else f"{count * _KIB / limit:.1f} {unit}"
+    return f"{count / _KIB**3:.1f} GiB"
+
+
+POLICY_STATES = {
+    int(policies_pb2.POLICY_STATE_PENDING): ("on its way", "◔", "live"),
+    int(policies_pb2.POLICY_STATE_LOADED): ("in force", "✓", "good"),
+    int(policies_pb2.POLICY_STATE_FAILED): ("failed", "✕", "bad"),
+    int(policies_pb2.POLICY_STATE_SUPERSEDED): ("replaced", "·", "quiet"),
+}
+"""How a version of a policy is shown."""
+
+APPROVAL_STATES = {
+    int(approvals_pb2.APPROVAL_STATE_PENDING): ("waits", "?", "warn"),
+    int(approvals_pb2.APPROVAL_STATE_APPROVED): ("approved", "✓", "good"),
+    int(approvals_pb2.APPROVAL_STATE_DENIED): ("denied", "✕", "bad"),
+    int(approvals_pb2.APPROVAL_STATE_EXPIRED): ("nobody answered", "·", "quiet"),
+}
+"""How an approval is shown."""
+
+SANDBOX_STATES = {
+    int(sandboxes_pb2.SANDBOX_STATE_BUSY): ("busy", "◔", "live"),
+    int(sandboxes_pb2.SANDBOX_STATE_IDLE): ("idle", "○", "quiet"),
+    int(sandboxes_pb2.SANDBOX_STATE_STOPPING): ("closing", "■", "warn"),
+}
+"""How a sandbox is shown."""
+
+SCOPES = {
+    int(policies_pb2.GRANT_SCOPE_RUN): "for one run",
+    int(policies_pb2.GRANT_SCOPE_SESSION): "for a session",
+    int(policies_pb2.GRANT_SCOPE_AGENT): "in every run",
+}
+"""How far a grant reaches."""
+
+UNKNOWN = ("not known", "·", "quiet")

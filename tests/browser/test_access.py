@@ -7,15 +7,21 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
+from signet.v1 import approvals_pb2, policies_pb2
 from tests.browser.chat import end, say
 from tests.browser.conftest import Site, Visit
+from tests.fakes.boundary import asks, reaching
 from tests.fakes.control import failed, text, tool
 from tests.fakes.web_control import Gate, listing, sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 AUDIT = (Path(__file__).parent / "audit.js").read_text()
-PATHS = ("/", "/runs", "/sessions", "/agents", "/agents/assistant", "/souls", "/souls/broken", "/models", "/workers")
+PATHS = (
+    *("/", "/runs", "/sessions", "/agents", "/agents/assistant", "/souls", "/souls/broken", "/models", "/workers"),
+    *("/approvals", "/policies", "/policies/reader", "/policies/reader/diff?from=1&to=2"),
+    *("/sandboxes", "/sandboxes/local.assistant-1"),
+)
 
 
 async def faults(page: Page) -> list[Any]:
@@ -26,10 +32,24 @@ async def faults(page: Page) -> list[Any]:
 async def furnish(site: Site, page: Page) -> list[str]:
     """Let something of every kind happen; give the paths of all pages."""
     scripts = site.fleet.scripts
+    boundary = site.fleet.state.boundary
+    question = boundary.ask(command="git push --force " + "very-long-" * 30)
+    answered = boundary.approvals[boundary.ask("pypi.org", session="sessions/s")]
+    answered.state, answered.caller = approvals_pb2.APPROVAL_STATE_APPROVED, "tokens/operator"
+    boundary.grants["grants/g"] = policies_pb2.Grant(
+        name="grants/g", agent="agents/assistant", ask=answered.ask, scope=policies_pb2.GRANT_SCOPE_AGENT
+    )
     scripts["List"] = tuple(listing())
     scripts["Bad"] = (failed("MODEL_ERROR", "garbage"),)
     scripts["Refused"] = tuple(tool("exec", '{"command": "rm"}', "no", is_error=True))
-    scripts["Go on"] = (sandbox(), text("On it."), *tool("exec", '{"command": "make"}', "")[:1], Gate("end"))
+    scripts["Go on"] = (
+        sandbox(),
+        text("On it."),
+        *reaching(),
+        asks(question, "run git push"),
+        *tool("exec", '{"command": "make"}', "")[:1],
+        Gate("end"),
+    )
     for words, state in (("List", "Sealed"), ("Bad", "Failed"), ("Refused", "Sealed")):
         await end(await say(page, words), state)
     await say(page, "Go on")

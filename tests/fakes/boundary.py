@@ -132,6 +132,34 @@ def fenced() -> Boundary:
     return boundary
 
 
+def reaching() -> list[events_pb2.RunEvent]:
+    """Script what a run reached and what it was refused."""
+    told = (
+        ("pypi.org", "allow", "network.preset.python-packages.endpoints[0]", ""),
+        ("api.example.org", "deny", "default", "nothing lets api.example.org:443 through"),
+        ("x.example.org", "audit", "default", "it would be denied under `enforce`"),
+    )
+    return [
+        events_pb2.RunEvent(
+            egress_decided=events_pb2.EgressDecided(
+                host=host, port=443, binary="/usr/bin/curl", verdict=verdict, rule=rule, reason=reason, count=2
+            )
+        )
+        for host, verdict, rule, reason in told
+    ]
+
+
+def asks(approval: str, text: str) -> events_pb2.RunEvent:
+    """Script that a person is asked."""
+    return events_pb2.RunEvent(approval_requested=events_pb2.ApprovalRequested(approval=approval, text=text))
+
+
+def answered(approval: str, answer: str) -> events_pb2.RunEvent:
+    """Script that a person answered."""
+    told = events_pb2.ApprovalAnswered(approval=approval, answer=answer, caller="tokens/operator")
+    return events_pb2.RunEvent(approval_answered=told)
+
+
 def _page(request: Any, rows: list[Any]) -> tuple[list[Any], str]:
     page = Page.parse(request)
     start = int(page.position[0]) if page.position else 0

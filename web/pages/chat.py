@@ -14,6 +14,7 @@ from signet.v1 import agents_pb2, models_pb2, runs_pb2, sessions_pb2
 from web import form
 from web.patch import spoken
 from web.progress import Progress
+from web.questions import learn
 from web.seal import seal
 from web.site import Site
 from web.views import wants_json
@@ -156,6 +157,7 @@ async def replay(client: AsyncSignet, run: runs_pb2.Run) -> Progress:
         async for event in stream:
             progress.feed((event,))
     progress.seal(run)
+    await learn(client, progress)
     progress.clean()
     return progress
 

@@ -9,7 +9,7 @@ from signet.client.runs import STATES
 from signet.kit.errors import InvalidArgument
 from signet.kit.times import now_micros
 from signet.v1 import events_pb2, runs_pb2
-from web import form, markdown, timeline
+from web import egress, form, markdown, timeline
 from web.pages import chat
 from web.site import Site
 from web.views import wants_json
@@ -70,6 +70,7 @@ async def show(site: Site, request: Request) -> Response:
         progress=progress,
         rows=timeline.rows(record),
         isolation=_isolation(record),
+        reached=egress.reached(record.events),
         output=markdown.render(record.run.output),
         stamp=_stamp(record.run.stamp),
         now=now_micros(),

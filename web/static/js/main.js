@@ -16,3 +16,6 @@ startQuietForms();
 startComposer();
 startDrawer();
 startStream();
+
+// On a narrow screen the navigation scrolls; the place one is at stands in it.
+document.querySelector("nav [aria-current=page]")?.scrollIntoView({ block: "nearest", inline: "center" });

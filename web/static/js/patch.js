@@ -10,7 +10,9 @@ function put(operation) {
   localise(fresh);
   const old = document.getElementById(operation.put);
   if (!old) {
-    document.getElementById(operation.into)?.append(fresh);
+    const into = document.getElementById(operation.into);
+    if (operation.first) into?.prepend(fresh);
+    else into?.append(fresh);
     return;
   }
   const focus = document.activeElement;

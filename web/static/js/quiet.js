@@ -6,10 +6,11 @@ export function startQuietForms() {
     const form = event.target;
     if (!form.matches("form[data-quiet]")) return;
     event.preventDefault();
-    const button = form.querySelector("button");
+    const button = event.submitter ?? form.querySelector("button");
+    if (button.getAttribute("aria-disabled")) return;
     button.setAttribute("aria-disabled", "true");
     try {
-      await post(form);
+      await post(form, button);
     } catch (error) {
       button.removeAttribute("aria-disabled");
       button.querySelector("span").textContent = error.message;

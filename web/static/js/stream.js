@@ -1,4 +1,5 @@
-// The one event stream of this tab. It watches every run on the page that is not over, and resumes where it was.
+// The one event stream of this tab. It watches every run on the page that is not over, and resumes where it was; beside
+// them what waits for an answer, and a sandbox's log.
 import { apply } from "./patch.js";
 import { follow } from "./scroll.js";
 
@@ -8,6 +9,7 @@ const seen = new Map(); // run -> position after which we know
 function topics() {
   return [...document.querySelectorAll("[data-topic]")].map((one) => one.dataset.topic).filter(Boolean).map((topic) => {
     const [kind, run, after] = topic.split(":");
+    if (kind !== "run") return topic;
     return [kind, run, Math.max(Number(after), seen.get(run) ?? 0)].join(":");
   });
 }
@@ -21,7 +23,7 @@ function learn(id) {
 
 function over(run) {
   for (const one of document.querySelectorAll("[data-topic]")) {
-    if (one.dataset.topic.split(":")[1] === run) delete one.dataset.topic;
+    if (one.dataset.topic.startsWith(`run:${run}:`)) delete one.dataset.topic;
   }
   document.dispatchEvent(new CustomEvent("signet:over", { detail: { run } }));
 }
@@ -35,7 +37,8 @@ export function watch() {
   source?.close();
   source = null;
   const wanted = topics().slice(0, 8);
-  if (!wanted.length) { state("idle"); return; }
+  // A tab that nobody looks at keeps no connection open for a number in its navigation: browsers have few.
+  if (!wanted.length || (document.hidden && wanted.every((topic) => topic === "approvals"))) { state("idle"); return; }
   source = new EventSource("/events?topics=" + encodeURIComponent(wanted.join(",")));
   source.onopen = () => state("open");
   source.onerror = () => { if (source?.readyState === EventSource.CLOSED) retry(); else state("retrying"); };
@@ -61,6 +64,7 @@ function retry() {
 
 export function startStream() {
   watch();
+  document.addEventListener("visibilitychange", () => { if (document.hidden === (source !== null)) watch(); });
   addEventListener("pagehide", () => source?.close());
   addEventListener("pageshow", (event) => { if (event.persisted) watch(); });
 }
