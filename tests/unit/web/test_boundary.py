@@ -38,8 +38,8 @@ def test_the_same_place_with_the_same_answer_is_told_once_and_counted() -> None:
 
 
 def test_a_question_waits_until_it_is_answered() -> None:
+    assert folded(numbered(CREATED, CLAIMED, ASKED)).asks
     progress = folded(numbered(CREATED, CLAIMED, ASKED))
-    assert progress.asks
     progress.feed(numbered(CREATED, CLAIMED, ASKED, ANSWERED))
     (question,) = [part for part in progress.parts if isinstance(part, Question)]
 
