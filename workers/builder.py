@@ -12,6 +12,7 @@ from workers.authority import Authority
 from workers.cell import Cell, Parts
 from workers.children import Children
 from workers.egress import Egress, EgressRefused
+from workers.logbook import Line
 from workers.placeholders import Placeholders
 from workers.policies import Permissions, spec
 from workers.questions import Questions
@@ -70,10 +71,21 @@ class Builder:
             await _undone(opening)
             bundle.unlink(missing_ok=True)
             raise
-        return await self.around(sandbox, permissions, authority, placeholders)
+        cell = await self.around(sandbox, permissions, authority, placeholders)
+        cell.logbook.write("opened", f"tier {permissions.policy.tier}, {permissions.name} {permissions.version}")
+        return cell
+
+    def skip(self, number: int) -> None:
+        """Let no sandbox have a number up to this one: those are taken."""
+        self._numbers = itertools.count(max(number + 1, next(self._numbers)))
 
     async def around(
-        self, sandbox: Sandbox, permissions: Permissions, authority: Authority, placeholders: Placeholders
+        self,
+        sandbox: Sandbox,
+        permissions: Permissions,
+        authority: Authority,
+        placeholders: Placeholders,
+        log: Sequence[Line] = (),
     ) -> Cell:
         """Make a cell around an open sandbox, which is closed where that fails. Raises SandboxUnavailable."""
         sidecar = Sidecar(self._launcher, sandbox.listeners["inference"], self._log)
@@ -108,7 +120,7 @@ class Builder:
             questions=Questions(self._approvals, permissions.agent),
             children=Children(child, out, ways) if strict else None,
         )
-        cell = Cell(permissions, parts)
+        cell = Cell(permissions, parts, log)
         try:
             await ways.add(out(sandbox))
             await ways.load(Loaded(permissions, permissions.applying()))
@@ -119,7 +131,6 @@ class Builder:
         except BaseException:
             await cell.aclose()
             raise
-        cell.logbook.write("opened", f"tier {permissions.policy.tier}, {permissions.name} {permissions.version}")
         return cell
 
     def _bundle(self, name: str) -> Path:

@@ -15,7 +15,8 @@ from workers.clock import now
 from workers.decisions import Decisions
 from workers.egress import Decided, EgressRefused
 from workers.guest import Guest
-from workers.logbook import Logbook
+from workers.kept import Kept
+from workers.logbook import Line, Logbook
 from workers.place import Place
 from workers.placeholders import Placeholders
 from workers.policies import Permissions
@@ -57,7 +58,7 @@ class Cell:
     loaded; `problem` is why a newer version, `problem_version`, could not be.
     """
 
-    def __init__(self, permissions: Permissions, parts: Parts) -> None:
+    def __init__(self, permissions: Permissions, parts: Parts, log: Sequence[Line] = ()) -> None:
         self.agent = permissions.agent
         self.permissions = permissions
         self.static = permissions.static
@@ -65,7 +66,7 @@ class Cell:
         self.problem_version = 0
         self.sandbox = parts.sandbox
         self.sidecar = parts.sidecar
-        self.logbook = Logbook()
+        self.logbook = Logbook(log)
         self.quota = Quota(parts.sandbox, most_bytes=permissions.policy.resources.disk_bytes, told=self._full)
         self.guest: Guest | None = None
         self.warm = False
@@ -183,24 +184,50 @@ class Cell:
         """
         await self.sandbox.clear()
         try:
+            await self._parts.ways.heard()
             await self._load(self.permissions, None)
         except EgressRefused as error:
             raise SandboxUnavailable(f"{error}.", layer="egress") from error
         self.warm = True
 
+    async def part(self) -> Kept:
+        """Leave the sandbox alone, and say what whoever goes on with it has to know."""
+        await self._aside()
+        parts, held = self._parts, self.permissions
+        return Kept(
+            sandbox=self.sandbox.name,
+            order=held.order().SerializeToString(),
+            static=self.static,
+            bundle=str(parts.authority.bundle),
+            authority=parts.authority.saved(),
+            seed=parts.placeholders.seed,
+            opened=self.opened,
+            warm=self.warm,
+            log=self.logbook.lines,
+        )
+
+    def go_on(self, kept: Kept) -> None:
+        """Be the cell that was kept."""
+        self.static, self.opened, self.warm = kept.static, kept.opened, kept.warm
+        self.logbook.write("kept", "the worker was restarted, and the sandbox was not")
+
     async def aclose(self) -> None:
         """Kill everything in it."""
         self.stopping = True
-        await self._parts.ways.aclose()
         with contextlib.suppress(SandboxUnavailable):  # the zygote, or its end, does the rest
             await self.sandbox.aclose()
+        await self._aside()
+        self.logbook.write("closed", self.sandbox.ended or "")
+        self.logbook.close()
+        self._parts.authority.bundle.unlink(missing_ok=True)
+
+    async def _aside(self) -> None:
+        """End what is beside the sandbox."""
+        await self._parts.ways.aclose()
         await self.sidecar.aclose()
         await self.quota.aclose()
         await self._parts.questions.aclose()
         self._decisions.flush()
-        self.logbook.write("closed", self.sandbox.ended or "")
-        self.logbook.close()
-        self._parts.authority.bundle.unlink(missing_ok=True)
 
     async def _load(self, permissions: Permissions, guest: Guest | None) -> int:
         run = guest.name if guest else ""

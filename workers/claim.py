@@ -37,6 +37,8 @@ class Claimer:
         self._running: dict[str, Execution] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._reachable = True
+        self._resting = False
+        self._asking = asyncio.Lock()
         self._open = asyncio.Event()
         self._open.set()
 
@@ -49,8 +51,16 @@ class Claimer:
         """Take nothing new, or take runs again."""
         if drain:
             self._open.clear()
-        else:
+        elif not self._resting:
             self._open.set()
+
+    async def rest(self) -> None:
+        """Take nothing new, and wait until nothing runs; for as long as this is waited for."""
+        self._resting = True
+        self._open.clear()
+        async with self._asking:  # what is asked for already may still bring one
+            while self._tasks:
+                await asyncio.wait(self._tasks)
 
     async def run(self, stop: asyncio.Event, grace_seconds: float) -> None:
         """Take and execute runs until `stop`; then what runs has `grace_seconds`, and is killed."""
@@ -108,7 +118,9 @@ class Claimer:
             await self._slots.acquire()
             taken = False
             try:
-                taken = await self._claim(wait_seconds)
+                async with self._asking:
+                    if self._open.is_set():
+                        taken = await self._claim(wait_seconds)
                 backoff.reset()
             except SignetError as error:
                 if stale(error):

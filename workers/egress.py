@@ -117,6 +117,11 @@ class Egress:
         self._watched = False
         self._loading = asyncio.Lock()
 
+    @property
+    def living(self) -> bool:
+        """Whether its sidecar runs: something wanted out."""
+        return self._living is not None
+
     async def load(
         self, document: str, grants: Sequence[GrantView], *, door: str, secrets_token: str, run: str = ""
     ) -> int:

@@ -38,6 +38,8 @@ class Options:
     """Most wall time of one tool call."""
     drain_seconds: float = 10.0
     """How long runs may go on after the first SIGTERM."""
+    restart_seconds: float = 300.0
+    """How long runs may go on after SIGHUP, before the worker begins anew without those that are not done."""
     start_seconds: float = 60.0
     """How long to wait for the worker's token at the start."""
 
@@ -50,6 +52,7 @@ class Options:
             "router_wait_seconds": (0, 300),
             "tool_seconds": (1, 86_400),
             "drain_seconds": (0, 3600),
+            "restart_seconds": (0, 86_400),
             "start_seconds": (0, 3600),
         }
         bad = [

@@ -42,6 +42,18 @@ class Permissions:
         """Give the grants that reach a run of a session; with neither, those of the agent alone."""
         return tuple(_view(grant) for grant in self.grants if _reaches(grant, run, session))
 
+    def order(self) -> work_pb2.PolicyOrder:
+        """Write it as control does."""
+        effective = policies_pb2.EffectivePolicy(
+            agent=f"agents/{self.agent}",
+            policy=self.name,
+            version=self.version,
+            document=self.document,
+            grants=self.grants,
+            digest=self.digest,
+        )
+        return work_pb2.PolicyOrder(policy=effective, secrets_token=self.secrets_token)
+
 
 def permissions(order: work_pb2.PolicyOrder, agent: str = "") -> Permissions:
     """Read an order; `agent` stands in where it names none. Raises ValueError that says what is wrong with it."""

@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 
 from workers.builder import Builder
 from workers.cell import Cell
 from workers.clock import now
 from workers.guest import Guest
+from workers.kept import Kept
 from workers.policies import Permissions
 from workers.sandbox.errors import SandboxUnavailable
 
@@ -109,6 +110,18 @@ class Pool:
             return False
         await self._close(cell)
         return True
+
+    def adopt(self, cell: Cell) -> None:
+        """Have an idle cell that was opened elsewhere."""
+        self._cells.append(cell)
+        self.changed.set()
+
+    async def part(self, names: Collection[str]) -> list[Kept]:
+        """Part with the idle cells whose sandboxes have these names, leaving those open; close all others."""
+        parting = [cell for cell in self._cells if cell.idle and cell.alive and cell.sandbox.name in names]
+        self._cells = [cell for cell in self._cells if cell not in parting]
+        await self.aclose()
+        return [await cell.part() for cell in parting]
 
     async def run(self) -> None:
         """Close what was idle for too long, until cancelled."""

@@ -1,7 +1,7 @@
 """The ways out of a cell: its sandbox's, and those of its tool calls' own sandboxes; all under one policy."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from signet.policy.decision import GrantView
 from workers.egress import Egress
@@ -14,7 +14,7 @@ class Loaded:
 
     permissions: Permissions
     grants: tuple[GrantView, ...]
-    run: str = ""
+    run: str = field(default="", compare=False)
 
 
 class Ways:
@@ -43,6 +43,12 @@ class Ways:
             closed = sum(await asyncio.gather(*(self._put(way, loaded) for way in self._ways)))
             self._loaded = loaded
             return closed
+
+    async def heard(self) -> None:
+        """Have heard, when this returns, of all that was decided before. Raises EgressRefused."""
+        async with self._loading:
+            if self._loaded:
+                await asyncio.gather(*(self._put(way, self._loaded) for way in self._ways if way.living))
 
     async def add(self, way: Egress) -> None:
         """Have one more, under what is in force. Raises EgressRefused."""
