@@ -82,7 +82,7 @@ def approve(call: Call, *, name: str, scope: str | None, span: timedelta | None)
     with call.signet() as signet:
         whole = approval_name(signet, name)
         found = signet.approvals.approve(whole, scope=reach, hold_seconds=int(span.total_seconds()) if span else 0)
-    emit(call, found, lambda found: f"{click.style('✓', fg='green')} {_who(found)} may {_what(found)}")
+    emit(call, found, lambda found: f"{click.style('✓', fg='green')} {_who(found)} may {_what(found, program=False)}")
     if found.grant:
         call.say(f"to end it: signet grant revoke {ident(found.grant)}")
 
@@ -96,7 +96,7 @@ def deny(call: Call, *, name: str) -> None:
 
     with call.signet() as signet:
         found = signet.approvals.deny(approval_name(signet, name))
-    emit(call, found, lambda found: f"{click.style('✗', fg='red')} {_who(found)} may not {_what(found)}")
+    emit(call, found, lambda found: f"{click.style('✗', fg='red')} {_who(found)} may not {_what(found, program=False)}")
 
 
 async def _watch(call: Call) -> None:
@@ -130,10 +130,10 @@ def _who(found: "Approval") -> str:
     return ident(found.agent)
 
 
-def _what(found: "Approval") -> str:
+def _what(found: "Approval", *, program: bool = True) -> str:
     from signet.cli.asks import asked
 
-    return asked(found.ask)
+    return asked(found.ask, program=program)
 
 
 def _table(found: "list[Approval]") -> str:

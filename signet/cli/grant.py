@@ -45,7 +45,7 @@ def revoke(call: Call, *, name: str) -> None:
 def _what(found: "Grant") -> str:
     from signet.cli.asks import asked
 
-    return asked(found.ask)
+    return asked(found.ask, program=False)
 
 
 def table(grants: "list[Grant]") -> str:

@@ -1,5 +1,7 @@
 """Sandboxes: where agents run, and what people do inside them."""
 
+import errno
+import os
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from signet.client.connection import Connection
 from signet.client.feeding import feeding
 from signet.client.pages import Pages
 from signet.client.process import Process
-from signet.kit.errors import FailedPrecondition, ResourceExhausted
+from signet.kit.errors import FailedPrecondition, NotFound, ResourceExhausted
 from signet.v1 import sandboxes_pb2 as pb
 from signet.v1.sandboxes_pb2_grpc import SandboxServiceStub
 
@@ -123,7 +125,7 @@ class AsyncSandboxes:
     async def pack(self, target: str, path: str) -> AsyncGenerator[bytes, None]:
         """Yield a tar of a file or folder of the sandbox, its members named from its own name on.
 
-        Raises NotFound, FailedPrecondition (it cannot be read).
+        Raises NotFound (agent, sandbox, file), FailedPrecondition (it cannot be read).
         """
         start = pb.ExecStart(target=_target(target), pack=utf8("path", path))
         async with Process(self._connection, self._stub, start) as process:
@@ -154,4 +156,5 @@ def _check(process: Process, said: bytearray) -> None:
     if process.exit is None or process.exit.code == 0:
         return
     text = said.decode(errors="replace").strip() or process.exit.detail or f"it ended with {process.exit.code}"
-    raise FailedPrecondition("FILE_NOT_FOUND", text)
+    kind = NotFound if text.endswith(os.strerror(errno.ENOENT)) else FailedPrecondition
+    raise kind("FILE_NOT_FOUND", text)

@@ -59,24 +59,26 @@ def cp(call: Call, *, source: str, destination: str, force: bool) -> None:
 def _inward(signet: "Signet", start: "Place", end: "Place", progress: "Progress", *, force: bool) -> str:
     from signet.cli.copy.pack import packed
     from signet.cli.copy.place import landing
+    from signet.cli.copy.unpack import taken as occupied
+    from signet.kit.errors import NotFound
 
     path = Path(start.path)
     if not (path.is_symlink() or path.exists()):
-        raise click.UsageError(f"{path}: there is no such file or folder here")
+        raise NotFound("FILE_NOT_FOUND", f"{path}: there is no such file or folder here")
     name = path.name or path.resolve().name
     seen = _look(signet, end, name)
     folder, last = landing(end, name=name, is_folder="folder" in seen, exists="file" in seen, parent="parent" in seen)
     taken = "taken" in seen if "folder" in seen else "file" in seen
     where = f"{end.target}:{folder.rstrip('/')}/{last}"
     if taken and not force:
-        raise click.UsageError(f"{where} is there already: --force replaces it")
+        raise occupied(where)
     signet.sandboxes.unpack(end.target, folder, packed(path, last, progress.moved))
     return where
 
 
 def _outward(signet: "Signet", start: "Place", end: "Place", progress: "Progress", *, force: bool) -> str:
     from signet.cli.copy.place import landing
-    from signet.cli.copy.unpack import Stream, unpack
+    from signet.cli.copy.unpack import Stream, taken, unpack
 
     path = Path(end.path)
     name = start.path.rpartition("/")[2] or start.target
@@ -85,9 +87,9 @@ def _outward(signet: "Signet", start: "Place", end: "Place", progress: "Progress
     )
     landed = Path(folder) / last
     if (landed.is_symlink() or landed.exists()) and not force:
-        raise click.UsageError(f"{landed} is there already: --force replaces it")
+        raise taken(str(landed))
     pieces = signet.sandboxes.pack(start.target, start.path)
-    left = unpack(Stream(pieces, progress.moved), name, Path(folder), last, force=force)
+    left = unpack(Stream(pieces), name, Path(folder), last, progress.moved, force=force)
     if left:
         progress.say(f"left behind, as it leads out or is no file: {', '.join(left[:5])}{' …' if left[5:] else ''}")
     return str(landed)

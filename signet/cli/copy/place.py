@@ -46,15 +46,17 @@ def sides(source: str, destination: str) -> tuple[Place, Place]:
 def landing(given: Place, *, name: str, is_folder: bool, exists: bool, parent: bool) -> tuple[str, str]:
     """Give the folder and the name that a copy of `name` lands under: in a folder that is there, else as what was said.
 
-    Raises UsageError where the folder is not there.
+    Raises NotFound where the folder is not there.
     """
+    from signet.kit.errors import NotFound
+
     if is_folder:
         return given.path, name
     if given.folder and not exists:
-        raise click.UsageError(f"{given.shown}: there is no such folder")
+        raise NotFound("FILE_NOT_FOUND", f"{given.shown}: there is no such folder")
     if given.folder:
         raise click.UsageError(f"{given.shown} is no folder")
     if not parent:
-        raise click.UsageError(f"{given.shown}: the folder that it would be in is not there")
+        raise NotFound("FILE_NOT_FOUND", f"{given.shown}: the folder that it would be in is not there")
     folder, _, last = given.path.rpartition("/")
     return folder or ("/" if given.path.startswith("/") else "."), last

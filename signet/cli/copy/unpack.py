@@ -2,7 +2,6 @@
 
 import io
 import os
-import shutil
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
@@ -10,15 +9,17 @@ from pathlib import Path, PurePosixPath
 
 import click
 
+from signet.kit.errors import AlreadyExists
+
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ_BYTES = 256 * 1024
 
 
 class Stream(io.RawIOBase):
-    """A file to read, of pieces as they come; `moved` is told each piece's bytes."""
+    """A file to read, of pieces as they come."""
 
-    def __init__(self, pieces: Iterator[bytes], moved: Callable[[int], None]) -> None:
+    def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
-        self._moved = moved
         self._held = b""
 
     def readable(self) -> bool:
@@ -32,7 +33,6 @@ class Stream(io.RawIOBase):
             piece = next(self._pieces, b"")
             if not piece:
                 break
-            self._moved(len(piece))
             parts.append(piece)
             length += len(piece)
         whole = b"".join(parts)
@@ -41,14 +41,17 @@ class Stream(io.RawIOBase):
         return whole[:end]
 
 
-def unpack(stream: Stream, root: str, folder: Path, name: str, *, force: bool) -> list[str]:
+def unpack(
+    stream: Stream, root: str, folder: Path, name: str, moved: Callable[[int], None], *, force: bool
+) -> list[str]:
     """Unpack what was packed as `root` to `folder/name`, whole or not at all: first beside it, then moved.
 
-    Gives what stays behind: links that lead out of it, devices, hard links. Set-user-id bits are dropped. Raises
-    UsageError for a tar that is broken or names what is outside of it, OSError for what cannot be written.
+    `moved` is told the bytes of files as they are written. Gives what stays behind: links that lead out of it,
+    devices, hard links. Set-user-id bits are dropped. Raises UsageError for a tar that is broken or names what is
+    outside of it, AlreadyExists, OSError for what cannot be written.
     """
     with tempfile.TemporaryDirectory(prefix=".signet-cp-", dir=folder) as temporary:
-        tree = _Tree(Path(temporary) / "root")
+        tree = _Tree(Path(temporary) / "root", moved)
         try:
             with tarfile.open(fileobj=stream, mode="r|") as tar:
                 for member in tar:
@@ -64,6 +67,11 @@ def unpack(stream: Stream, root: str, folder: Path, name: str, *, force: bool) -
         return tree.left
 
 
+def taken(where: str) -> AlreadyExists:
+    """Make the error for what is there already."""
+    return AlreadyExists("NAME_TAKEN", f"{where} is there already", hint="--force replaces it")
+
+
 def _parts(name: str, root: str) -> tuple[str, ...]:
     parts = tuple(part for part in PurePosixPath(name).parts if part != ".")
     if name.startswith("/") or ".." in parts:
@@ -74,8 +82,9 @@ def _parts(name: str, root: str) -> tuple[str, ...]:
 class _Tree:
     """A tree that grows under `root`. Nothing is ever written through a link: they are made last."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, moved: Callable[[int], None]) -> None:
         self.root = root
+        self._moved = moved
         self.left: list[str] = []
         self._links: list[tuple[Path, str]] = []
 
@@ -89,8 +98,9 @@ class _Tree:
             content = tar.extractfile(member)
             mode = 0o755 if member.mode & 0o100 else 0o644
             with os.fdopen(os.open(path, _NEW, mode), "wb") as file:
-                if content is not None:
-                    shutil.copyfileobj(content, file, 1 << 20)
+                while content is not None and (piece := content.read(_READ_BYTES)):
+                    file.write(piece)
+                    self._moved(len(piece))
             os.utime(path, (member.mtime, member.mtime))
         elif member.issym() and parts:
             self._links.append((path, member.linkname))
@@ -117,7 +127,7 @@ def _place(source: Path, destination: Path, *, force: bool) -> None:
     """Move it to where it belongs: over what is there with `force`, into folders that are there."""
     there = os.path.lexists(destination)
     if there and not force:
-        raise click.UsageError(f"{destination} is there already: --force replaces it")
+        raise taken(str(destination))
     folders = [path.is_dir() and not path.is_symlink() for path in (source, destination)]
     if there and all(folders):
         for child in sorted(source.iterdir()):

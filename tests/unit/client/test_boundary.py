@@ -170,7 +170,7 @@ async def test_folders_go_out_and_in_as_tar(signet: AsyncSignet, folder: Path) -
     await signet.sandboxes.unpack("assistant", "deep", body)
 
     assert (folder / "deep" / "notes.txt").read_text() == "kept"
-    with pytest.raises(FailedPrecondition, match="No such file"):
+    with pytest.raises(NotFound, match="No such file"):
         async for _ in signet.sandboxes.pack("assistant", "nothing"):
             pass
 
