@@ -8,19 +8,25 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Target:
-    """Where a request goes. `base_url` ends without a slash; `socket` is a unix socket to dial instead of its host."""
+    """Where a request goes. `base_url` ends without a slash; `socket` is a unix socket to dial instead of its host.
+
+    `headers` are sent besides, by lower-case name, over those of the router's own. `key` goes as a bearer token unless
+    they carry a credential already (`authorization` or `x-api-key`).
+    """
 
     base_url: str
     key: str = field(default="", repr=False)
     socket: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
 
 
 @dataclass(frozen=True)
 class Request:
-    """What goes there: a path below the base address, and a JSON body, None for a GET."""
+    """What goes there: a path below the base address, and a JSON body. `method` empty is POST with a body, else GET."""
 
     path: str
     body: bytes | None = field(default=None, repr=False)
+    method: str = ""
 
 
 class Fault(Enum):
