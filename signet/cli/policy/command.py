@@ -296,16 +296,22 @@ def _settled(signet: "Signet", version: "PolicyVersion") -> "PolicyVersion":
 def _applied(answer: "ApplyPolicyResponse", *, dry_run: bool) -> str:
     from signet.cli.policy import layout
 
-    changed = layout.changes(list(answer.changes)) or "  nothing changes"
+    changed = layout.changes(list(answer.changes))
+    if not changed and (dry_run or answer.version.version > 1):
+        changed = "  nothing changes"
     head = f"{answer.version.policy} would change:" if dry_run else layout.standing(answer.version)
-    return f"{head}\n{changed}"
+    return f"{head}\n{changed}".rstrip()
 
 
 def _tell_problems(call: Call, document: "Document") -> None:
-    """Show where a document is bad, line by line; the error that follows says that it was not applied."""
-    if call.output == "table":
-        for problem in document.problems():
-            call.say(document.shown(problem))
+    """Show a person where a document is bad, line by line, in place of the service's own list. Raises UsageError."""
+    problems = document.problems()
+    if call.output != "table" or not problems:
+        return
+    for problem in problems:
+        click.echo(document.shown(problem), err=True, color=call.color)
+    count = f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}"
+    raise click.UsageError(f"{document.name} has {count}")
 
 
 def _good(call: Call, path: str) -> "Policy":
@@ -313,10 +319,9 @@ def _good(call: Call, path: str) -> "Policy":
     from signet.cli.policy.document import Document
 
     document = Document.read(path)
-    problems = document.problems()
-    if problems:
-        _tell_problems(call, document)
-        raise click.UsageError(f"{document.name} has {len(problems)} {'problem' if len(problems) == 1 else 'problems'}")
+    _tell_problems(call, document)
+    if problems := document.problems():
+        raise click.UsageError(f"{document.name}:{problems[0].line}: {problems[0].message}")
     return document.parsed()
 
 
