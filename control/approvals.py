@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from control.bells import APPROVALS, ORDERS, Bells
-from control.effective import MAX_GRANTS
+from control.effective import MAX_GRANT_BYTES, MAX_GRANTS
 from control.leases import fenced
 from control.lookup import agent_in, approval_in
 from control.questions import Question
@@ -180,9 +180,10 @@ def _grant(approval: Approval, answer: Answer, scope: int, transaction: Transact
         raise invalid(("scope", f"approvals/{approval.id} was asked outside a {noun}: choose AGENT"))
     if scope == _RUN and answer.hold_seconds:
         raise invalid(("hold_seconds", "a yes of scope RUN holds until the run ends: choose SESSION or AGENT"))
-    if len(grants.of_agents(transaction.connection, [approval.agent], transaction.now)) >= MAX_GRANTS:
-        message = f"agents/{approval.agent} has {MAX_GRANTS} grants already"
-        raise ResourceExhausted("LIMIT_REACHED", message, hint="signet grants revoke")
+    held = grants.of_agents(transaction.connection, [approval.agent], transaction.now)
+    if len(held) >= MAX_GRANTS or sum(len(grant.ask) for grant in held) > MAX_GRANT_BYTES:
+        message = f"agents/{approval.agent} has {len(held)} grants, and no room for one more"
+        raise ResourceExhausted("LIMIT_REACHED", message, hint="signet grant revoke")
     made = Grant(
         id=uuid7(),
         agent=approval.agent,
@@ -236,5 +237,5 @@ def _final(found: Approval) -> FailedPrecondition:
     return FailedPrecondition(
         "APPROVAL_FINAL",
         f"approvals/{found.id} is {state}{by} already",
-        hint="signet grants revoke ends what was let through" if found.grant else "the agent may ask again",
+        hint="signet grant revoke ends what was let through" if found.grant else "the agent may ask again",
     )

@@ -18,6 +18,9 @@ from signet.work.v1 import work_pb2
 MAX_GRANTS = 1000
 """Grants of one agent that can be in force at once."""
 
+MAX_GRANT_BYTES = 1024 * 1024
+"""Bytes that they may be together."""
+
 _TOKEN_SECONDS = 24 * 3600
 _MICROS = 1_000_000
 

@@ -72,5 +72,5 @@ def grant_in(connection: Connection, ident: str) -> Grant:
     """Give a grant, also one that is over. Raises NotFound."""
     found = grants.get(connection, ident)
     if found is None:
-        raise NotFound("GRANT_NOT_FOUND", f"there is no grants/{ident}", hint="signet grants list")
+        raise NotFound("GRANT_NOT_FOUND", f"there is no grants/{ident}", hint="signet grant list")
     return found

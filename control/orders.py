@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from control import effective, questions
 from control.claims import superseded
 from control.effective import Effective
+from control.pages import within
 from control.relay import Relays
 from control.store import approvals, leases, sandboxes, workers
 from control.store.database import Connection
@@ -32,8 +33,8 @@ class Orders:
         return found
 
     def all(self) -> list[work_pb2.Directive]:
-        """Give all of it."""
-        return [*self.directives.values(), work_pb2.Directive(drain=self.drain)]
+        """Give all of it that one message can carry; the rest is told by the watch, or when some of it is done."""
+        return within([work_pb2.Directive(drain=self.drain), *self.directives.values()])
 
 
 NOTHING = Orders()
@@ -70,11 +71,11 @@ class Desk:
         return Orders(found.draining, directives)
 
     def lacking(self, connection: Connection, worker: str) -> list[work_pb2.PolicyOrder]:
-        """Give the policies that sandboxes of a worker lack, but for those that they could not load already."""
+        """Give policies that sandboxes of a worker lack, but for those that they could not load already."""
         rows = sandboxes.of_worker(connection, worker)
         now = now_micros()
         fine = [row for row in rows if not row.policy_problem]
-        return [lacked.order(self.run_key, now) for lacked in _lacked(connection, fine, now)]
+        return within([lacked.order(self.run_key, now) for lacked in _lacked(connection, fine, now)])
 
     def with_callers(self, orders: Orders, worker: str) -> Orders:
         """Add the callers that wait for the worker. For the event loop, where they are known."""

@@ -7,6 +7,7 @@ from control import effective, questions
 from control.approvals import Answer, Approvals
 from control.bells import ORDERS, Bells
 from control.lookup import approval_in, grant_in
+from control.pages import within
 from control.store import approvals as store
 from control.store import grants
 from control.store.grants import Grant
@@ -15,7 +16,7 @@ from control.store.writer import Transaction, Writer
 from signet.kit.auth import current_caller
 from signet.kit.errors import invalid
 from signet.kit.log import Log
-from signet.kit.names import parse
+from signet.kit.names import parse, short
 from signet.kit.paging import Page
 from signet.kit.times import now_micros
 from signet.v1 import approvals_pb2, approvals_pb2_grpc, policies_pb2
@@ -50,9 +51,9 @@ class ApprovalService(approvals_pb2_grpc.ApprovalServiceServicer):
         agent = parse("agents", request.agent, "agent") if request.agent else ""
         wanted = store.Filter(agent, tuple(request.states), str(page.position[0]) if page.position else "")
         found = await self._readers.read(partial(store.page, wanted=wanted, limit=page.size + 1))
-        shown = found[: page.size]
-        more = page.token(shown[-1].id) if len(found) > page.size else ""
-        return approvals_pb2.ListApprovalsResponse(approvals=map(questions.message, shown), next_page_token=more)
+        shown = within([questions.message(approval) for approval in found[: page.size]])
+        more = page.token(short(shown[-1].name)) if len(found) > len(shown) else ""
+        return approvals_pb2.ListApprovalsResponse(approvals=shown, next_page_token=more)
 
     async def GetApproval(
         self, request: approvals_pb2.GetApprovalRequest, _context: object
@@ -85,9 +86,9 @@ class ApprovalService(approvals_pb2_grpc.ApprovalServiceServicer):
         before = str(page.position[0]) if page.position else ""
         query = partial(grants.page, before=before, agent=agent, ended=request.show_ended, now=now_micros())
         found = await self._readers.read(partial(query, limit=page.size + 1))
-        shown = found[: page.size]
-        more = page.token(shown[-1].id) if len(found) > page.size else ""
-        return approvals_pb2.ListGrantsResponse(grants=map(effective.grant_message, shown), next_page_token=more)
+        shown = within([effective.grant_message(grant) for grant in found[: page.size]])
+        more = page.token(short(shown[-1].name)) if len(found) > len(shown) else ""
+        return approvals_pb2.ListGrantsResponse(grants=shown, next_page_token=more)
 
     async def RevokeGrant(
         self, request: approvals_pb2.RevokeGrantRequest, _context: object

@@ -4,6 +4,7 @@ from functools import partial
 
 from control import effective, policies
 from control.lookup import agent_in, policy_in
+from control.pages import within
 from control.policies import Application, Policies
 from control.store import policies as store
 from control.store.database import Connection
@@ -83,8 +84,8 @@ class PolicyService(policies_pb2_grpc.PolicyServiceServicer):
         before = int(page.position[0]) if page.position else None
         ident = parse("policies", request.policy, "policy")
         found = await self._readers.read(partial(_versions, policy=ident, before=before, limit=page.size + 1))
-        shown = found[: page.size]
-        more = page.token(shown[-1].version) if len(found) > page.size else ""
+        shown = within(found[: page.size])
+        more = page.token(shown[-1].version) if len(found) > len(shown) else ""
         return policies_pb2.ListPolicyVersionsResponse(versions=shown, next_page_token=more)
 
     async def GetPolicyVersion(

@@ -9,6 +9,7 @@ from control.blobs import Blobs
 from control.cancels import Cancels
 from control.creation import Creation
 from control.lookup import no_run, run_in
+from control.pages import within
 from control.store import events, stamps
 from control.store import runs as store
 from control.store.database import Connection
@@ -21,7 +22,6 @@ from signet.kit.times import micros
 from signet.v1 import runs_pb2, runs_pb2_grpc
 
 _HEX = re.compile(r"[0-9a-f]{1,64}")
-_PAGE_BYTES = 3 * 1024 * 1024
 
 
 class RunService(runs_pb2_grpc.RunServiceServicer):
@@ -48,7 +48,7 @@ class RunService(runs_pb2_grpc.RunServiceServicer):
         page = Page.parse(request)
         wanted = _filter(request, str(page.position[0]) if page.position else "")
         found = await self._readers.read(partial(store.page, wanted=wanted, limit=page.size + 1))
-        shown = _within(found[: page.size])
+        shown = within(found[: page.size])
         more = page.token(shown[-1].name.removeprefix("runs/")) if len(found) > len(shown) else ""
         return runs_pb2.ListRunsResponse(runs=shown, next_page_token=more)
 
@@ -123,13 +123,3 @@ def _filter(request: runs_pb2.ListRunsRequest, before: str) -> store.Filter:
         stamp=request.stamp,
         before=before,
     )
-
-
-def _within(found: list[runs_pb2.Run]) -> list[runs_pb2.Run]:
-    """Shorten a page that one message could not carry; there is always a first run."""
-    size = 0
-    for index, run in enumerate(found):
-        size += run.ByteSize()
-        if index and size > _PAGE_BYTES:
-            return found[:index]
-    return found

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from control.lookup import sandbox_in
+from control.pages import within
 from control.relay import ATTACH_SECONDS, Relay, Relays
 from control.store import sandboxes as store
 from control.store.readers import Readers
@@ -14,7 +15,7 @@ from control.store.writer import Transaction, Writer
 from control.streams import first_of
 from control.visits import Visits
 from signet.kit.errors import DeadlineExceeded, FailedPrecondition, invalid
-from signet.kit.names import parse
+from signet.kit.names import parse, short
 from signet.kit.paging import Page
 from signet.v1 import sandboxes_pb2, sandboxes_pb2_grpc
 
@@ -42,9 +43,9 @@ class SandboxService(sandboxes_pb2_grpc.SandboxServiceServicer):
         after = str(page.position[0]) if page.position else ""
         agent = parse("agents", request.agent, "agent") if request.agent else ""
         found = await self._readers.read(partial(store.page, after=after, limit=page.size + 1, agent=agent))
-        shown = found[: page.size]
-        more = page.token(shown[-1].id) if len(found) > page.size else ""
-        return sandboxes_pb2.ListSandboxesResponse(sandboxes=map(_sandbox, shown), next_page_token=more)
+        shown = within([_sandbox(row) for row in found[: page.size]])
+        more = page.token(short(shown[-1].name)) if len(found) > len(shown) else ""
+        return sandboxes_pb2.ListSandboxesResponse(sandboxes=shown, next_page_token=more)
 
     async def GetSandbox(
         self, request: sandboxes_pb2.GetSandboxRequest, _context: object

@@ -1,5 +1,6 @@
 """WorkService: what workers call. Runs and leases are named by them, and fenced by their generation."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from control.endings import Ending
 from control.fleet import Fleet
 from control.leases import lost
 from control.lookup import run_in
-from control.relay import Relay, Relays
+from control.relay import ATTACH_SECONDS, Relay, Relays
 from control.reports import Reports
 from control.scheduler import Scheduler
 from control.store import leases, runs
@@ -157,9 +158,13 @@ class WorkService(work_pb2_grpc.WorkServiceServicer):
     ) -> None:
         """Serve a caller's stream by a worker's."""
         requests = aiter(request_iterator)
-        first = await anext(requests, None)
+        try:
+            async with asyncio.timeout(ATTACH_SECONDS):
+                first = await anext(requests, None)
+        except TimeoutError:
+            first = None
         if first is None:
-            raise invalid(("id", "must be in the first message"))
+            raise invalid(("id", f"must be in the first message, within {ATTACH_SECONDS:g} seconds"))
         relay = self._parts.relays.take(first.id)
         await first_of(relay.feed(first, requests), _pass_on(relay, context), relay.gone())
 

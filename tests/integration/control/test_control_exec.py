@@ -241,10 +241,17 @@ async def test_nobody_waits_longer_than_said_for_a_worker(fleet: Fleet, monkeypa
     assert isinstance(await refused(late), NotFound)
 
 
-async def test_a_caller_is_served_by_one_worker_only(fleet: Fleet) -> None:
+async def test_a_caller_is_served_once_and_whoever_asks_hears_whether_it_is_there(fleet: Fleet) -> None:
+    """A stream tells its end behind its messages: a worker that takes none asks in this way."""
     async with joined(fleet) as ends:
-        second = fleet.worker.work.Attach(iter([work_pb2.AttachRequest(id=ends.order.id)]), timeout=20)
-        assert isinstance(await refused(second), NotFound)
+        again = [work_pb2.AttachRequest(id=ends.order.id)]
+        error = await refused(fleet.worker.work.Attach(iter(again), timeout=20))
+        assert isinstance(error, FailedPrecondition)
+        await ends.worker.write(said(started=BOX.name))
+        assert (await ends.heard()).started
+        ends.caller.cancel()
+        assert await ends.worker_ended()
+        assert isinstance(await refused(fleet.worker.work.Attach(iter(again), timeout=20)), NotFound)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from control import appends, creation, scopes, tally
 from control.leases import Fate, fate
 from control.options import Options
 from control.orders import NOTHING, Orders
+from control.pages import within
 from control.tally import Tally
 from signet.kit.auth import Caller
 from signet.kit.errors import InvalidArgument, PermissionDenied
@@ -81,7 +82,13 @@ def test_a_worker_is_told_each_order_once() -> None:
     now = ordered("a", "b", drain=True)
     assert now.beyond(told) == [work_pb2.Directive(cancel_run="runs/b"), work_pb2.Directive(drain=True)]
     assert NOTHING.beyond(now) == [work_pb2.Directive(drain=False)]
-    assert now.all() == [*now.directives.values(), work_pb2.Directive(drain=True)]
+    assert now.all() == [work_pb2.Directive(drain=True), *now.directives.values()]
+
+
+@pytest.mark.parametrize(("sizes", "kept"), [([], 0), ([9_000_000], 1), ([1_000_000] * 5, 3), ([4_000_000, 1], 1)])
+def test_a_page_is_what_one_message_can_carry(sizes: list[int], kept: int) -> None:
+    rows = [runs_pb2.Run(output="x" * (size - 5)) for size in sizes]
+    assert within(rows) == rows[:kept]
 
 
 def test_every_method_names_its_scopes_and_there_are_no_others() -> None:
