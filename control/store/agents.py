@@ -16,6 +16,9 @@ ACTIVE = (runs_pb2.RUN_STATE_PENDING, runs_pb2.RUN_STATE_RUNNING, runs_pb2.RUN_S
 """States of a run that is not final."""
 
 _GET = sa.select(table).where(table.c.id == sa.bindparam("of"))
+_POLICIES = sa.select(table.c.id, table.c.policy).where(
+    table.c.id.in_(sa.bindparam("of", expanding=True)), table.c.delete_time.is_(None)
+)
 
 
 def get(connection: sa.Connection, ident: str) -> agents_pb2.Agent | None:
@@ -32,8 +35,7 @@ def names(connection: sa.Connection) -> list[str]:
 
 def policies(connection: sa.Connection, idents: Sequence[str]) -> dict[str, str]:
     """Give the ids of the policies that agents name, of those that are not deleted."""
-    query = sa.select(table.c.id, table.c.policy).where(table.c.id.in_(idents), table.c.delete_time.is_(None))
-    return {row.id: row.policy for row in connection.execute(query)}
+    return {row.id: row.policy for row in connection.execute(_POLICIES, {"of": list(idents)})}
 
 
 def page(connection: sa.Connection, *, after: str, limit: int, deleted: bool) -> list[agents_pb2.Agent]:

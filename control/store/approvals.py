@@ -40,8 +40,22 @@ class Approval:
 
 
 _GET = sa.select(table).where(table.c.id == sa.bindparam("of"))
+_OF_RUN = sa.select(table).where(table.c.run == sa.bindparam("of"), table.c.state == _PENDING)
 _NEXT = sa.select(sa.func.coalesce(sa.func.max(table.c.revision), 0) + 1)
-_OVER = (table.c.state == _PENDING, table.c.expire_time <= sa.bindparam("now"))
+_OVER = sa.select(table).where(table.c.state == _PENDING, table.c.expire_time <= sa.bindparam("now"))
+_CONCERNED = sa.select(sandboxes.c.agent).where(sandboxes.c.worker == sa.bindparam("by"))
+_ANSWERED = (
+    sa.select(table)
+    .where(
+        table.c.end_time > sa.bindparam("since"),
+        sa.or_(
+            sa.and_(table.c.worker == sa.bindparam("by"), table.c.incarnation == sa.bindparam("as")),
+            sa.and_(table.c.run == "", table.c.agent.in_(_CONCERNED)),
+        ),
+    )
+    .order_by(table.c.end_time)
+    .limit(1000)
+)
 
 
 def get(connection: sa.Connection, ident: str) -> Approval | None:
@@ -75,7 +89,7 @@ def pending_of_agent(connection: sa.Connection, agent: str) -> int:
 
 def pending_of_run(connection: sa.Connection, run: str) -> list[Approval]:
     """Give what a run waits for."""
-    return _all(connection, sa.select(table).where(table.c.run == run, table.c.state == _PENDING))
+    return _all(connection, _OF_RUN, of=run)
 
 
 def pending(connection: sa.Connection, *, after: str, limit: int) -> list[Approval]:
@@ -97,16 +111,12 @@ def revision(connection: sa.Connection) -> int:
 
 def over(connection: sa.Connection, now: int) -> list[Approval]:
     """Give those that wait though their time is over."""
-    return _all(connection, sa.select(table).where(*_OVER), now=now)
+    return _all(connection, _OVER, now=now)
 
 
 def answered_for(connection: sa.Connection, worker: str, incarnation: str, since: int) -> list[Approval]:
     """Give what was answered, or is over, since a time, of what this worker asked in its runs, or has sandboxes for."""
-    asked = sa.and_(table.c.worker == worker, table.c.incarnation == incarnation)
-    concerned = sa.select(sandboxes.c.agent).where(sandboxes.c.worker == worker)
-    outside = sa.and_(table.c.run == "", table.c.agent.in_(concerned))
-    query = sa.select(table).where(table.c.end_time > since, sa.or_(asked, outside))
-    return _all(connection, query.order_by(table.c.end_time).limit(1000))
+    return _all(connection, _ANSWERED, **{"since": since, "by": worker, "as": incarnation})
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,10 @@ _OF_AGENTS = (
 )
 
 
+_END = sa.update(table).where(table.c.subject == sa.bindparam("of"), table.c.ended.is_(False)).values(ended=True)
+_END = _END.values(expire_time=sa.bindparam("expire_time"))
+
+
 def get(connection: sa.Connection, ident: str) -> Grant | None:
     """Give a grant, also one that is over."""
     row = connection.execute(_GET, {"of": ident}).one_or_none()
@@ -83,9 +87,7 @@ def revoke(connection: sa.Connection, ident: str, now: int, caller: str) -> None
 
 def end_of_subject(connection: sa.Connection, subject: str, now: int) -> int:
     """End the grants of a run that is over; gives how many that were."""
-    return _change(
-        connection, sa.and_(table.c.subject == subject, table.c.ended.is_(False)), expire_time=now, ended=True
-    )
+    return connection.execute(_END, {"of": subject, "expire_time": now}).rowcount
 
 
 def over(connection: sa.Connection, now: int) -> int:

@@ -15,8 +15,8 @@ SOURCES = Sources(soul="s", tools="t", runtime="r", model="m", permissions="p")
 
 def agent(transaction: Transaction) -> None:
     """Keep the assistant and the policies that come with Signet, once."""
-    policies.seed(Bells(), transaction)
     if agents.get(transaction.connection, "assistant") is None:
+        policies.seed(Bells(), transaction)
         agents.insert(transaction.connection, fill(ASSISTANT), transaction.now)
 
 
