@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import cryptography
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -18,7 +19,15 @@ USER = 54321
 MODES = ("own", "user") if os.geteuid() == 0 else ("own",)
 RUN_SECONDS = 300.0
 READS_ITSELF = "import sys; open(sys.executable, 'rb').close()"
-MAIN = "import sys; sys.path.insert(0, sys.argv.pop(1)); from workers.attacks.__main__ import main; sys.exit(main())"
+PACKAGES = Path(cryptography.__file__).parents[1]
+"""Where this Python's packages are; those of the sidecar serve another Python of the same version as well."""
+MAIN = """
+import sys
+sys.path[:0] = sys.argv[1].split(":")
+del sys.argv[1]
+from workers.attacks.__main__ import main
+sys.exit(main())
+"""
 
 Found = Mapping[tuple[str, str], dict[str, Any]]
 
@@ -68,7 +77,7 @@ def suites(user_python: str, user_root: Path) -> Iterator[Mapping[str, "subproce
     """Start the suite for each user, at once."""
     commands = {"own": [sys.executable, "-I", "-c", MAIN, str(ROOT), "--json"]}
     if "user" in MODES:
-        commands["user"] = as_user(user_python, "-I", "-c", MAIN, str(user_root), "--json")
+        commands["user"] = as_user(user_python, "-I", "-c", MAIN, f"{user_root}:{PACKAGES}", "--json")
     running = {
         mode: subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="/")
         for mode, argv in commands.items()

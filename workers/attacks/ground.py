@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from workers.attacks import intruder, neighbour
 from workers.attacks.attack import Attack
@@ -22,10 +22,14 @@ from workers.sandbox.process import Process
 from workers.sandbox.sandbox import Sandbox
 from workers.sandbox.spec import Command, Entry, Limits, Spec, Tier
 
+if TYPE_CHECKING:
+    from workers.attacks.gate import Gate
+
 SOURCES: Final = Path(__file__).parents[2]
 SHOWN: Final = tuple(SOURCES / "workers" / name for name in ("attacks", "sandbox"))
-PRELOAD: Final = ("workers.attacks.intruder",)
+PRELOAD: Final = ("workers.attacks.intruder", "workers.attacks.way")
 INFERENCE: Final = ("127.0.0.2", 80)
+EGRESS: Final = ("127.0.0.1", 3128)
 UID: Final = 299_998
 """A host uid that no agent has; the sibling has the next lower one."""
 
@@ -96,6 +100,8 @@ class Ground:
         self._sibling_box: Sandbox | None = None
         self._shared: Cell | None = None
         self._entries: Talk | None = None
+        self._out: Cell | None = None
+        self._gate: Gate | None = None
 
     @classmethod
     @asynccontextmanager
@@ -115,6 +121,8 @@ class Ground:
         """Make one attack and give the intruder's answer. Effects are told to the trap."""
         if attack.alone:
             return await self._attempt_alone(attack)
+        if "egress" in attack.needs:
+            return await self._attempt_out(attack)
         if self._shared is None or self._shared.sandbox.ended is not None:
             self._shared = await self._stack.enter_async_context(self._cell("attacked", Limits()))
             self._entries = None
@@ -138,6 +146,21 @@ class Ground:
         async with self._cell(name, SMALL) as cell:
             said = await self._attack(cell, cell.program, attack)
             await self._look_after(cell.sandbox)
+        return said
+
+    async def _attempt_out(self, attack: Attack) -> dict[str, str]:
+        """Make an attack in the sandbox that has a way out, which is opened when it is first asked for."""
+        from workers.attacks.gate import Gate
+
+        if self._gate is None or self._out is None:
+            folder = self._workspaces.parent / f"gate-{self.tier}"
+            self._gate = await self._stack.enter_async_context(Gate.built(self.trap, folder))
+            self._out = await self._stack.enter_async_context(self._cell("let-out", Limits(), self._gate))
+            await self._gate.let(self.launcher, self._out.sandbox)
+        self._gate.look()
+        self.trap.effects()
+        said = await self._attack(self._out, self._out.program, attack)
+        self._gate.look()
         return said
 
     async def _attack(self, cell: Cell, talk: Talk, attack: Attack) -> dict[str, str]:
@@ -186,31 +209,35 @@ class Ground:
             return int(answers.read() or b"0")
 
     @asynccontextmanager
-    async def _cell(self, name: str, limits: Limits) -> AsyncIterator[Cell]:
+    async def _cell(self, name: str, limits: Limits, gate: "Gate | None" = None) -> AsyncIterator[Cell]:
         async with AsyncExitStack() as stack:
-            box = await stack.enter_async_context(await self._open_box(name, UID, limits))
+            box = await stack.enter_async_context(await self._open_box(name, UID, limits, gate))
             env = {"SECRET": self.trap.secret("another process of the sandbox", "inside"), "NAME": neighbour.NEIGHBOUR}
             beside = await self._begin(box, self._program(neighbour.BOOT), stack, env)
             found = await beside.ask(None, 20)
             program = await self._begin(box, self._program(intruder.BOOT), stack)
             places = {"neighbour": found["pid"], "neighbour_address": found["address"]}
             places["neighbour_descriptor"] = found["descriptor"]
-            yield Cell(box, program, {**places, "limits": asdict(limits), "shown": _shown()})
+            yield Cell(
+                box, program, {**places, **(gate.places if gate else {}), "limits": asdict(limits), "shown": _shown()}
+            )
 
     async def _box(self, name: str, uid: int, limits: Limits) -> Sandbox:
         return await self._stack.enter_async_context(await self._open_box(name, uid, limits))
 
-    async def _open_box(self, name: str, uid: int, limits: Limits) -> Sandbox:
+    async def _open_box(self, name: str, uid: int, limits: Limits, gate: "Gate | None" = None) -> Sandbox:
         workspace = self._workspaces / f"{name}-{self.tier}"
         spec = Spec(
             name=name,
             workspace=workspace,
             host_uid=uid,
-            listeners={"inference": INFERENCE},
+            listeners={"inference": INFERENCE, **({"egress": EGRESS} if gate else {})},
             limits=limits,
             read_only=SHOWN,
             bind_ports=(neighbour.PORT,),
             tier=cast("Tier", self.tier),
+            env=gate.env if gate else {},
+            files=gate.files if gate else {},
         )
         box = await self.launcher.open(spec)
         left = workspace / ".left-by-another-run"

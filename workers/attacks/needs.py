@@ -2,6 +2,7 @@
 
 import os
 import socket
+from importlib import import_module
 from pathlib import Path
 
 
@@ -28,4 +29,13 @@ def _kvm() -> str:
     return "" if Path("/dev/kvm").exists() else "this host has no /dev/kvm"
 
 
-_NEEDS = {"ipv6": _ipv6, "x86_64": _x86_64, "kvm": _kvm}
+def _egress() -> str:
+    try:
+        certificate = import_module("cryptography.x509").Certificate
+        import_module("workers.attacks.gate")
+    except ImportError as error:
+        return f"the egress sidecar cannot be run here: {error}"
+    return "" if hasattr(certificate, "not_valid_after_utc") else "the Python package cryptography is too old"
+
+
+_NEEDS = {"ipv6": _ipv6, "x86_64": _x86_64, "kvm": _kvm, "egress": _egress}

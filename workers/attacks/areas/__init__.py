@@ -2,6 +2,7 @@
 
 from workers.attacks.areas import (
     dns,
+    egress,
     execution,
     files,
     inheritance,
@@ -9,9 +10,11 @@ from workers.attacks.areas import (
     mounts,
     namespaces,
     network,
+    placeholders,
     privileges,
     proc,
     processes,
+    requests,
     resources,
     siblings,
     terminal,
@@ -20,7 +23,22 @@ from workers.attacks.areas import (
 from workers.attacks.attack import Attack
 
 _MODULES = (
-    *(network, dns, unix, proc, processes, namespaces, mounts, files, execution, privileges, inheritance),
+    *(
+        network,
+        dns,
+        egress,
+        requests,
+        placeholders,
+        unix,
+        proc,
+        processes,
+        namespaces,
+        mounts,
+        files,
+        execution,
+        privileges,
+        inheritance,
+    ),
     *(siblings, terminal, kernel, resources),
 )
 
