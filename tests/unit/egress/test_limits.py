@@ -82,6 +82,26 @@ async def test_a_site_that_does_not_answer_is_not_waited_for(way: Way, site: Sit
     assert answer.startswith(b"HTTP/1.1 504 ")
 
 
+@pytest.mark.parametrize("more", ["", ", tls: terminate"])
+async def test_a_websocket_is_closed_when_both_sides_are_silent(way: Way, site: Sites, more: str) -> None:
+    """And not before, where one of them speaks."""
+    switch = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\r\n"
+    here = await site(lambda _: switch)
+    await way.load(network(here.port, more), limits={"idle_seconds": 0.5})
+    reader, writer = await opened(way, f"site.test:{here.port}")
+    at = f"site.test:{here.port}"
+    writer.write(f"GET / HTTP/1.1\r\nHost: {at}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n".encode())
+    async with asyncio.timeout(10):
+        assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+        for served in list(here._writers):
+            for _ in range(4):
+                served.write(b"x")
+                await asyncio.sleep(0.2)
+        assert await reader.readexactly(4) == b"xxxx"
+        assert await reader.read() == b""
+    writer.close()
+
+
 async def test_a_connection_carries_so_many_bytes_and_no_more(way: Way, site: Sites) -> None:
     here = await site(greets=bytes(3_000_000))
     await way.load(network(here.port), limits={"total_bytes": 1_000_000})

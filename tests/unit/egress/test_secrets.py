@@ -187,7 +187,8 @@ async def test_a_value_is_not_hidden_by_what_the_request_asks_for(way: Way, site
 @pytest.mark.parametrize(
     "answer",
     [plain(b"{}", status="403 Forbidden"), plain(b"{}", status="404 Not Found"), plain(b"{}", status="500 Oh"),
-     plain(b'{"value": "a\\r\\nb: c"}'), plain(b'{"value": "abc"}'), plain(b"[]"), b"garbage\r\n\r\n", b""],
+     plain(b'{"value": "a\\r\\nb: c"}'), plain(b'{"value": "abc"}'), plain('{"value": "éééé"}'.encode()),
+     plain(b"[]"), b"garbage\r\n\r\n", b""],
 )  # fmt: skip
 async def test_a_secret_that_is_not_lent_refuses_the_request(
     way: Way, site: Sites, router: Router, answer: bytes

@@ -147,6 +147,35 @@ async def test_a_question_reaches_whoever_asks_people(rig: Rig) -> None:
     assert [(attempt.host, attempt.port) for attempt in rig.asked] == [("new.test", 80)]
 
 
+async def test_who_loads_has_heard_what_was_decided_before(rig: Rig, site: Sites) -> None:
+    here = await site()
+    await rig.load(local(here.port))
+    for number in range(20):
+        await rig.curl(f"http://localhost:{here.port}/{number}")
+    await rig.load("network: {}\n")
+    assert {one.path for one in rig.decided} == {f"/{number}" for number in range(20)}
+
+
+async def test_a_sandbox_may_close_its_listener_first(rig: Rig, site: Sites) -> None:
+    """Whoever has the number of its descriptor after that is not taken for it."""
+    here = await site()
+    await rig.load(local(here.port))
+    place = rig.listener.fileno()
+    rig.listener.close()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert ours.fileno() == place
+        heard = asyncio.Event()
+        asyncio.get_running_loop().add_reader(ours, heard.set)
+        theirs.send(b"x")
+        async with asyncio.timeout(10):
+            await heard.wait()
+        asyncio.get_running_loop().remove_reader(ours)
+    await rig.egress.aclose()
+    await rig.egress.aclose()
+    assert rig.children() == []
+
+
 async def test_nothing_is_left_of_it_at_its_end(rig: Rig, site: Sites) -> None:
     here = await site()
     await rig.load(local(here.port))

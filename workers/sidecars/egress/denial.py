@@ -3,11 +3,6 @@
 import json
 from typing import Any
 
-REASONS = {
-    400: "Bad Request", 403: "Forbidden", 408: "Request Timeout", 431: "Request Header Fields Too Large",
-    502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout", 505: "HTTP Version Not Supported",
-}  # fmt: skip
-
 
 class Gone(Exception):
     """The other side closed, or broke the rules where nothing can be answered any more."""
@@ -27,10 +22,10 @@ class Denied(Exception):
         self.fields = fields
 
     def answer(self) -> bytes:
-        """Write it whole; the connection is closed after it."""
+        """Write it whole; the connection is closed after it. The first line has the code: it is all that some show."""
         body = json.dumps({"error": {"code": self.code, "message": self.message, **self.fields}}).encode() + b"\n"
         head = (
-            f"HTTP/1.1 {self.status} {REASONS[self.status]}\r\ncontent-type: application/json\r\n"
+            f"HTTP/1.1 {self.status} {self.code}\r\ncontent-type: application/json\r\n"
             f"content-length: {len(body)}\r\nx-signet-egress: {self.code}\r\nconnection: close\r\n\r\n"
         )
         return head.encode() + body

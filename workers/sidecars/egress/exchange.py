@@ -12,6 +12,7 @@ from workers.sidecars.egress.denial import Denied, Gone
 from workers.sidecars.egress.head import Head, Headers
 from workers.sidecars.egress.lend import Lent
 from workers.sidecars.egress.limits import Limits
+from workers.sidecars.egress.meter import Meter
 from workers.sidecars.egress.passage import Passage
 from workers.sidecars.egress.placeholder import Scan
 from workers.sidecars.egress.redact import Redactor
@@ -187,19 +188,18 @@ class Exchange:
         if isinstance(self._client, Plain) and isinstance(upstream, Plain) and not redact:
             await tunnel.relay(self._client, upstream, self._place.limits)
         else:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._pump(self._client, upstream, Redactor({})))
-                group.create_task(self._pump(upstream, self._client, redact))
+            meter = Meter(self._place.limits, moved(self._client) + moved(upstream))
+            pumps = [
+                asyncio.create_task(_pump(self._client, upstream, Redactor({}), meter)),
+                asyncio.create_task(_pump(upstream, self._client, redact, meter)),
+            ]
+            try:
+                await meter.watch(pumps)
+            finally:
+                for pump in pumps:
+                    pump.cancel()
+                await asyncio.gather(*pumps, return_exceptions=True)
         return False
-
-    async def _pump(self, source: Wire, sink: Wire, redact: Redactor) -> None:
-        async for piece in self._pieces(source, UNTIL_END, strict=False):
-            passed = redact.feed(piece)
-            if redact.hits:  # frames say how long they are: nothing can be put in their midst
-                raise Gone("a secret's value was sent to the sandbox")
-            await self._timed(sink.send(passed))
-        await self._timed(sink.send(redact.end()))
-        sink.end_writing()
 
     async def _pieces(self, wire: Wire, length: int, *, strict: bool) -> AsyncIterator[bytes]:
         """Give a body's pieces, each in time, and not more in all than a connection may carry. Raises Gone, Denied."""
@@ -216,6 +216,19 @@ class Exchange:
                 return await wait
         except TimeoutError as error:
             raise Gone("it was silent for too long") from error
+
+
+async def _pump(source: Wire, sink: Wire, redact: Redactor, meter: Meter) -> None:
+    """Move what one side of a websocket says. Raises Gone, also for a lent value in it."""
+    while source.buffer or await source.fill():
+        meter.told(len(source.buffer))
+        passed = redact.feed(bytes(source.buffer))
+        source.buffer.clear()
+        if redact.hits:  # frames say how long they are: nothing can be put in their midst
+            raise Gone("a secret's value was sent to the sandbox")
+        await sink.send(passed)
+    await sink.send(redact.end())
+    sink.end_writing()
 
 
 def _upgrades(asked: Head) -> bool:

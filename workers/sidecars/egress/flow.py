@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-PIPE_BYTES: Final = 1024 * 1024
+PIPE_BYTES: Final = 256 * 1024
 """Wanted; a user who has many pipes is given the system's default."""
 _ROUNDS: Final = 8
 """Fills of the pipe before others have their turn."""

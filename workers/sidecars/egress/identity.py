@@ -18,7 +18,7 @@ from pathlib import Path
 Address = tuple[str, int]
 Stamp = tuple[int, int, int, int, int]
 LOOK_SECONDS = 5.0
-PROGRAM_BYTES = 1 << 30
+PROGRAM_BYTES = 1 << 28
 PROCESSES = 4096
 PINNED = 1024
 """Programs whose first digest is remembered; one more is unknown."""

@@ -101,6 +101,7 @@ class Egress:
             except OSError:  # no descriptor is left, for now
                 await asyncio.sleep(0.1)
                 continue
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._shared:
                 self._take(Plain(sock), self._shared)
 

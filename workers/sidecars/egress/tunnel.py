@@ -8,6 +8,7 @@ from workers.sidecars.egress import hello
 from workers.sidecars.egress.denial import Gone
 from workers.sidecars.egress.flow import Flow
 from workers.sidecars.egress.limits import Limits
+from workers.sidecars.egress.meter import Meter
 from workers.sidecars.egress.target import Target, authority
 from workers.sidecars.egress.wire import Plain
 
@@ -65,50 +66,22 @@ async def greeting(client: Plain, target: Target, limits: Limits) -> None:
 
 async def relay(client: Plain, upstream: Plain, limits: Limits) -> None:
     """Move bytes both ways until both sides have ended, one breaks, or a bound is reached (Gone)."""
-    meter = _Meter(limits, client.moved + upstream.moved)
+    meter = Meter(limits, client.moved + upstream.moved)
     for wire, other in ((client, upstream), (upstream, client)):
         if wire.buffer:
             async with asyncio.timeout(limits.idle_seconds):
                 await other.send(bytes(wire.buffer))
             wire.buffer.clear()
     flows = [Flow(client.sock, upstream.sock, meter.told), Flow(upstream.sock, client.sock, meter.told)]
-    waiting = {flow.done for flow in flows}
     try:
         for flow in flows:
             flow.start()
-        while waiting:
-            left = meter.left()
-            done, waiting = await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            for one in done:
-                one.result()
+        await meter.watch(flow.done for flow in flows)
     except OSError as error:
         raise Gone(str(error)) from error
     finally:
         for flow in flows:
             flow.close()
-
-
-class _Meter:
-    """Counts what a tunnel carries, and how long it has been silent."""
-
-    def __init__(self, limits: Limits, total: int) -> None:
-        self._limits, self._total = limits, total
-        self._clock = asyncio.get_running_loop().time
-        self._latest = self._clock()
-
-    def told(self, moved: int) -> None:
-        """Take what was moved. Raises Gone at the bound."""
-        self._total += moved
-        self._latest = self._clock()
-        if self._total > self._limits.total_bytes:
-            raise Gone("it carried as many bytes as it may")
-
-    def left(self) -> float:
-        """Say how many seconds of silence are left. Raises Gone where none are."""
-        silent = self._clock() - self._latest
-        if silent >= self._limits.idle_seconds:
-            raise Gone("it was silent for too long")
-        return self._limits.idle_seconds - silent
 
 
 def _may_begin(data: bytes) -> bool:

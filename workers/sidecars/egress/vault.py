@@ -75,7 +75,7 @@ def unlent(name: str, why: str) -> Denied:
 
 def _checked(answer: Any) -> str:
     value = answer["value"] if isinstance(answer, dict) else None
-    if not isinstance(value, str) or len(value) < LEAST_LETTERS or not value.isprintable():
+    if not isinstance(value, str) or len(value) < LEAST_LETTERS or not (value.isascii() and value.isprintable()):
         raise ValueError("a value that no header can carry")
     return value
 
