@@ -3,7 +3,9 @@ from typing import Any
 
 import pytest
 
-from workers.gate import ALLOW, ARGUMENTS_BYTES, decide, parse, problem
+from signet.policy.decision import GrantView
+from signet.policy.model import Commands, Policy
+from workers.gate import ALLOW, ARGUMENTS_BYTES, Verdict, decide, judge, parse, problem
 
 SCHEMA = {
     "type": "object",
@@ -97,3 +99,52 @@ def test_arguments_are_kept_as_json_that_can_be_stored() -> None:
 
 def test_a_schema_of_an_unknown_type_allows_nothing() -> None:
     assert problem("x", {"type": "date"}, "x") == "x must be of type date"
+
+
+EXEC = {"exec": {"type": "object", "properties": {"command": {"type": "string"}}, "required": ["command"]}}
+GRANT = GrantView("grants/g", "command", command="rm x", expires=1e12)
+OVER = GrantView("grants/g", "command", command="rm x", expires=1.0)
+
+
+def judged(command: Any, commands: Commands, *grants: GrantView, enforcement: str = "enforce") -> Verdict:
+    call = parse({"id": "1", "tool": "exec", "arguments": {"command": command}})
+    assert call
+    return judge(call, EXEC, Policy(commands=commands, enforcement=enforcement), grants)
+
+
+def test_a_command_is_reviewed_before_it_runs() -> None:
+    assert judged("ls", Commands(deny=("rm *",))) == Verdict(allowed=True, reason=ALLOW)
+    denied = judged("ls; rm x", Commands(deny=("rm *",)))
+    assert (denied.allowed, denied.asked) == (False, None)
+    assert denied.reason.startswith("denied by the agent's policy: ")
+    assert "(rule commands.deny[0])" in denied.reason
+    assert "a person can change the policy" in denied.reason
+
+
+def test_what_breaks_the_tools_schema_is_denied_whatever_the_policy_allows() -> None:
+    assert judged(["ls"], Commands()).reason.startswith("denied: arguments.command must be")
+
+
+def test_a_command_that_a_person_may_let_through_says_so() -> None:
+    asked = judged("rm x", Commands(ask=("rm *",)))
+    assert not asked.allowed
+    assert asked.asked
+    assert asked.asked.rule == "commands.ask[0]"
+
+
+def test_a_grant_lets_its_command_through_until_it_ends() -> None:
+    assert judged("rm x", Commands(ask=("rm *",)), GRANT).allowed
+    assert not judged("rm x", Commands(ask=("rm *",)), OVER).allowed
+    assert not judged("rm x y", Commands(ask=("rm *",)), GRANT).allowed
+
+
+def test_under_audit_what_would_be_denied_is_let_through_and_named() -> None:
+    let = judged("rm x", Commands(deny=("rm *",)), enforcement="audit")
+    assert (let.allowed, let.reason, let.asked) == (True, ALLOW, None)
+    assert "commands.deny[0]" in let.audit
+
+
+def test_tools_that_run_no_command_are_not_reviewed() -> None:
+    call = parse({"id": "1", "tool": "read", "arguments": {"path": "rm x"}})
+    assert call
+    assert judge(call, OFFERED, Policy(commands=Commands(default="deny")), ()).allowed
