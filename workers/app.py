@@ -75,6 +75,7 @@ async def serve(
                 log,
                 bundles=home.workspaces.parent / "bundles",
                 door=options.door or home.target("door.sock"),
+                control=options.control,
                 preload=[module for module in preload if not module.startswith(SIDECARS)],
             )
             pool = Pool(builder, most_warm=options.warm_sandboxes, idle_seconds=options.idle_seconds)

@@ -30,7 +30,10 @@ NAME_CHARACTERS = 40
 
 
 class Builder:
-    """Opens cells. `bundles` is the folder of the certificates that are shown inside, `door` is the router's."""
+    """Opens cells. `bundles` is the folder of the certificates that are shown inside.
+
+    `door` is the router's and `control` control's, unix:/path or host:port: ports that no sandbox reaches.
+    """
 
     def __init__(
         self,
@@ -42,6 +45,7 @@ class Builder:
         bundles: Path,
         door: str,
         preload: Sequence[str],
+        control: str = "",
     ) -> None:
         self._launcher = launcher
         self._workspaces = workspaces
@@ -49,6 +53,7 @@ class Builder:
         self._log = log
         self._bundles = bundles
         self._door = door
+        self._ports = (*egress.PORTS, *(int(port) for port in map(_port, (door, control)) if port))
         self._preload = preload
         self._numbers = itertools.count(1)
 
@@ -102,6 +107,7 @@ class Builder:
                 placeholders=placeholders,
                 decided=cell.decided,
                 ask=cell.asked,
+                ports=self._ports,
             )
 
         async def child() -> Sandbox:
@@ -172,6 +178,11 @@ class Builder:
         except ValueError as error:
             raise SandboxUnavailable(f"{error}", layer="policy") from error
         return await driver.open(asked)
+
+
+def _port(target: str) -> str:
+    port = target.rpartition(":")[2]
+    return port if port.isdecimal() else ""
 
 
 async def _undone(opening: "asyncio.Task[Sandbox]") -> None:

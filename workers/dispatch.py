@@ -27,6 +27,8 @@ AT_ONCE = 8
 """Calls of one run that run at a time; later ones wait."""
 OUTSTANDING = 64
 """Calls that may wait or run, or whose results the runtime has not taken; one more is a flood."""
+SHORT_CHARACTERS = 4096
+"""Most of a call's arguments that are looked at in the loop itself."""
 RESULT_BYTES = 1024 * 1024
 SHOWN_CHARACTERS = 256 * 1024
 """Most of a call's output that becomes events while it runs."""
@@ -76,6 +78,7 @@ class Dispatcher:
         self._offered = offered
         self._reply = reply
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._judging = asyncio.Lock()
         self._calls: dict[str, asyncio.Task[None]] = {}
         self._why = "the run ended"
 
@@ -99,17 +102,25 @@ class Dispatcher:
 
     async def _do(self, call: gate.Call) -> None:
         with contextlib.suppress(LeaseLost, Rejected):  # the writer ended: the run's own task hears of it
-            verdict = self._judge(call)
+            under = self._cell.permissions
+            verdict = await self._judge(call)
             if verdict.asked:
                 verdict = await self._asked_for(call, verdict.asked)
             async with self._slots:
-                outcome = await self._recorded(call, self._still(call, verdict))
+                if verdict.allowed and self._cell.permissions is not under:
+                    verdict = await self._again(call, verdict)
+                outcome = await self._recorded(call, verdict)
             await self._reply(
                 {"type": "tool_result", "id": call.id, "content": outcome.text, "is_error": outcome.is_error}
             )
 
-    def _judge(self, call: gate.Call) -> gate.Verdict:
-        return gate.judge(call, self._offered, self._cell.permissions.policy, self._cell.grants)
+    async def _judge(self, call: gate.Call) -> gate.Verdict:
+        """Decide on a call; on a long one beside the loop, one at a time, for that can take half a second."""
+        parts = call, self._offered, self._cell.permissions.policy, self._cell.grants
+        if len(call.text) <= SHORT_CHARACTERS:
+            return gate.judge(*parts)
+        async with self._judging:
+            return await asyncio.to_thread(gate.judge, *parts)
 
     async def _asked_for(self, call: gate.Call, decision: Decision) -> gate.Verdict:
         """Ask a person for a call; the run's clock stands still until there is an answer."""
@@ -120,11 +131,9 @@ class Dispatcher:
             return gate.Verdict(allowed=True, reason=gate.ALLOW)
         return gate.Verdict(allowed=False, reason=gate.denied(decision, answer.why))
 
-    def _still(self, call: gate.Call, verdict: gate.Verdict) -> gate.Verdict:
-        """Decide again on a call that waited: another policy may be in force by now. A person's yes still holds."""
-        if not verdict.allowed:
-            return verdict
-        anew = self._judge(call)
+    async def _again(self, call: gate.Call, verdict: gate.Verdict) -> gate.Verdict:
+        """Decide again on a call that waited while another policy came in force. A person's yes still holds."""
+        anew = await self._judge(call)
         return verdict if anew.asked else anew
 
     async def _recorded(self, call: gate.Call, verdict: gate.Verdict) -> Outcome:

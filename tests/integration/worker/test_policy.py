@@ -178,6 +178,36 @@ async def test_a_grant_for_a_run_reaches_that_run_alone(bench: Bench) -> None:
     assert all("denied" in results(end)[0] for end in (other, later))
 
 
+async def test_a_way_out_that_was_granted_to_a_run_is_closed_for_the_next_in_the_same_sandbox(
+    bench: Bench, site: Site
+) -> None:
+    """How far a connection comes shows whether it was let through: the site's address is none that a grant opens."""
+    ask = policies_pb2.Ask(network=policies_pb2.NetworkAsk(host=HOST, port=site.port))
+    curl = f"curl -s http://{HOST}:{site.port}/"
+    async with bench.worker():
+        first = await bench.run(["hold", "go"], *execs(curl), policy=order(""))
+        await bench.work.seen(first, "sandbox_opened")
+        granted = order("", grant(ask, first))
+        bench.work.direct(load_policy=granted)
+        await bench.work.seen(first, "policy_loaded")
+        (bench.home.workspaces / "scribe" / "go").touch()
+        mine = results(await bench.work.outcome(first))[0]
+        second = await bench.run(*execs(curl), policy=granted)
+        others = results(await bench.work.outcome(second))[0]
+    assert bench.work.of(second, "sandbox_opened")[0].sandbox_opened.warm
+    assert "a loopback address" in mine
+    assert "nothing lets" in others
+
+
+async def test_a_command_too_long_to_be_looked_at_at_once_is_reviewed_all_the_same(bench: Bench) -> None:
+    async with bench.worker():
+        long = "; ".join(["true"] * 9000)
+        run = await bench.run(*execs(f"{long}; rm x", long), policy=order("commands: {deny: ['rm *']}\n"))
+        denied, let = results(await bench.work.outcome(run))
+    assert "commands.deny[0]" in denied
+    assert "Exit code 0" in let
+
+
 async def test_a_grant_of_the_agent_lets_its_very_command_through(bench: Bench) -> None:
     command = policies_pb2.Ask(command=policies_pb2.CommandAsk(command="echo let through"))
     policy = order("commands: {default: deny}\n", grant(command))
