@@ -188,3 +188,42 @@ async def test_a_site_that_closed_meanwhile_is_asked_again(way: Way, site: Sites
                 served.transport.abort()
     writer.close()
     assert (here.connections, way.lookups) == (2, ["site.test"])
+
+
+@pytest.mark.parametrize("tls", ["site.test", ""])
+async def test_a_client_that_went_away_is_not_answered(way: Way, site: Sites, tls: str) -> None:
+    """Its place is free for another at once."""
+    asked, over = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: Asked) -> bytes:
+        asked.set()
+        await over.wait()
+        return b""
+
+    here = await site(slow, tls=tls)
+    await way.load(network(here.port, ", tls: terminate"))
+    at = f"site.test:{here.port}"
+    if tls:
+        _, writer = await looked(way, at, ["http/1.1"])
+        writer.write(f"GET / HTTP/1.1\r\nHost: {at}\r\n\r\n".encode())
+    else:
+        _, writer = await asyncio.open_connection("127.0.0.1", way.port)
+        writer.write(f"GET http://{at}/ HTTP/1.1\r\nHost: {at}\r\n\r\n".encode())
+    await asked.wait()
+    (serving,) = way.sidecar._serving
+    writer.transport.abort()
+    async with asyncio.timeout(10):
+        await asyncio.wait([serving])
+    over.set()
+
+
+async def test_requests_that_were_sent_ahead_are_answered_in_turn(way: Way, site: Sites) -> None:
+    here = await site(lambda asked: plain(asked.line.encode() + b";"))
+    await way.load(network(here.port))
+    at = f"site.test:{here.port}"
+    requests = "".join(f"GET http://{at}/{number} HTTP/1.1\r\nHost: {at}\r\n\r\n" for number in range(5))
+    last = f"GET http://{at}/5 HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n"
+    got = await way.raw((requests + last).encode())
+    assert [got.index(f"GET /{number} ".encode()) for number in range(6)] == sorted(
+        got.index(f"GET /{number} ".encode()) for number in range(6)
+    )

@@ -74,6 +74,7 @@ class Admission:
         decision = self._leads(attempt, target, [address])[address]
         if not decision.passes:
             sock.close()
+            self._tally.note(decision, target, address=address, shown=owners.shown)
             raise denied(decision, target, owners.shown)
         passage = Passage(target, attempt, owners.shown, decision, address, task)
         self._rules.passages.add(passage)

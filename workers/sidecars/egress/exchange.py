@@ -5,21 +5,20 @@ from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from workers.sidecars.egress import body, head, lend, tunnel
+from workers.sidecars.egress import body, head, lend, websocket
 from workers.sidecars.egress.admission import Admission, denied
 from workers.sidecars.egress.body import CHUNKED, UNTIL_END
 from workers.sidecars.egress.denial import Denied, Gone
 from workers.sidecars.egress.head import Head, Headers
 from workers.sidecars.egress.lend import Lent
 from workers.sidecars.egress.limits import Limits
-from workers.sidecars.egress.meter import Meter
 from workers.sidecars.egress.passage import Passage
 from workers.sidecars.egress.placeholder import Scan
 from workers.sidecars.egress.redact import Redactor
 from workers.sidecars.egress.rules import Rules
 from workers.sidecars.egress.upstream import Upstream
 from workers.sidecars.egress.vault import Vault
-from workers.sidecars.egress.wire import Plain, Wire, moved
+from workers.sidecars.egress.wire import Wire, left, moved
 
 _REPEATED = frozenset({"GET", "HEAD", "OPTIONS"})
 """Sent once more where a connection that was used before turned out to be closed."""
@@ -84,7 +83,7 @@ class Exchange:
 
     async def _forward(self, asked: Head, path: str, lent: Lent, length: int) -> bool:
         upstream = await self._place.upstream.wire()
-        upgrade = _upgrades(asked)
+        upgrade = websocket.wanted(asked)
         await self._timed(upstream.send(self._written(asked, path, lent.headers, length, upgrade=upgrade)))
         sending = asyncio.create_task(self._send(upstream, length))
         try:
@@ -92,7 +91,9 @@ class Exchange:
             if answer.words[0] == "101":
                 if not upgrade:
                     raise Denied(502, "bad_answer", "it changed the protocol unasked")
-                return await self._upgraded(upstream, answer, lent)
+                self._begun = True
+                await websocket.run(self._client, upstream, answer, Redactor(lent.values), self._place.limits)
+                return False
             reusable = await self._relay(upstream, asked, answer, lent)
             whole = sending.done() and not sending.cancelled() and sending.exception() is None
         finally:
@@ -127,20 +128,37 @@ class Exchange:
     async def _answer(self, upstream: Wire, sending: "asyncio.Task[None]") -> Head:
         """Wait for an answer, which may come before the request was sent whole. Raises Denied, Gone."""
         reading = asyncio.create_task(head.response(upstream, self._place.limits))
+        leaving: asyncio.Task[bool] | None = None
         try:
             await asyncio.wait([reading, sending], return_when=asyncio.FIRST_COMPLETED)
             if sending.done() and isinstance(error := sending.exception(), Denied):
                 raise error
-            async with asyncio.timeout(self._place.limits.idle_seconds):
-                return await reading
-        except Denied as refused:
-            if sending.done() and sending.exception() is refused:
-                raise
-            raise Denied(502, "bad_answer", f"the answer is no good HTTP/1.1: {refused.message}") from refused
-        except TimeoutError as error:
-            raise Denied(504, "no_answer", "there was no answer in time") from error
+            if sending.done():  # nobody else reads there now
+                leaving = asyncio.create_task(left(self._client))
+                await self._first(reading, leaving)
+            return await self._read(reading)
         finally:
-            reading.cancel()
+            tasks = [task for task in (reading, leaving) if task]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _first(self, reading: "asyncio.Task[Head]", leaving: "asyncio.Task[bool]") -> None:
+        """Wait for an answer for as long as there is somebody to give it to. Raises Denied, Gone."""
+        seconds = self._place.limits.idle_seconds
+        await asyncio.wait([reading, leaving], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if leaving.done() and not reading.done():
+            if leaving.result():
+                raise Gone("the client went away")
+            await asyncio.wait([reading], timeout=seconds)
+        if not reading.done():
+            raise Denied(504, "no_answer", "there was no answer in time")
+
+    async def _read(self, reading: "asyncio.Task[Head]") -> Head:
+        try:
+            return await self._timed(reading)
+        except Denied as refused:
+            raise _bad(refused) from refused
 
     async def _relay(self, upstream: Wire, asked: Head, answer: Head, lent: Lent) -> bool:
         """Pass an answer on; whether the upstream can be asked again."""
@@ -165,10 +183,10 @@ class Exchange:
         try:
             return body.of_response(answer, asked.words[0])
         except Denied as refused:
-            raise Denied(502, "bad_answer", f"the answer is no good HTTP/1.1: {refused.message}") from refused
+            raise _bad(refused) from refused
 
     async def _begin(self, asked: Head, answer: Head, redact: Redactor, sent: int, length: int) -> None:
-        headers = tuple((name, redact.text(text)) for name, text in answer.passed())
+        headers = tuple((name, redact.text(text)) for name, text in _passed(answer))
         bodiless = asked.words[0] == "HEAD" or answer.words[0] in {"204", "304"}
         framing = body.announced(sent) if not bodiless else ()
         if asked.words[0] == "HEAD" and not redact and answer.all("content-length"):
@@ -177,29 +195,6 @@ class Exchange:
         first = f"HTTP/1.1 {answer.words[0]} {redact.text(answer.words[1])}"
         self._begun = True
         await self._timed(self._client.send(head.written(first, headers, *framing, *closing)))
-
-    async def _upgraded(self, upstream: Wire, answer: Head, lent: Lent) -> bool:
-        """Pass a websocket both ways until it ends. One in which a lent value shows is cut."""
-        redact = Redactor(lent.values)
-        headers = tuple((name, redact.text(text)) for name, text in answer.passed())
-        first = f"HTTP/1.1 101 {answer.words[1]}"
-        self._begun = True
-        await self._client.send(head.written(first, headers, "connection: Upgrade", "upgrade: websocket"))
-        if isinstance(self._client, Plain) and isinstance(upstream, Plain) and not redact:
-            await tunnel.relay(self._client, upstream, self._place.limits)
-        else:
-            meter = Meter(self._place.limits, moved(self._client) + moved(upstream))
-            pumps = [
-                asyncio.create_task(_pump(self._client, upstream, Redactor({}), meter)),
-                asyncio.create_task(_pump(upstream, self._client, redact, meter)),
-            ]
-            try:
-                await meter.watch(pumps)
-            finally:
-                for pump in pumps:
-                    pump.cancel()
-                await asyncio.gather(*pumps, return_exceptions=True)
-        return False
 
     async def _pieces(self, wire: Wire, length: int, *, strict: bool) -> AsyncIterator[bytes]:
         """Give a body's pieces, each in time, and not more in all than a connection may carry. Raises Gone, Denied."""
@@ -218,20 +213,13 @@ class Exchange:
             raise Gone("it was silent for too long") from error
 
 
-async def _pump(source: Wire, sink: Wire, redact: Redactor, meter: Meter) -> None:
-    """Move what one side of a websocket says. Raises Gone, also for a lent value in it."""
-    while source.buffer or await source.fill():
-        meter.told(len(source.buffer))
-        passed = redact.feed(bytes(source.buffer))
-        source.buffer.clear()
-        if redact.hits:  # frames say how long they are: nothing can be put in their midst
-            raise Gone("a secret's value was sent to the sandbox")
-        await sink.send(passed)
-    await sink.send(redact.end())
-    sink.end_writing()
+def _passed(answer: Head) -> Headers:
+    try:
+        return answer.passed()
+    except Denied as refused:
+        raise _bad(refused) from refused
 
 
-def _upgrades(asked: Head) -> bool:
-    """Tell whether a websocket is asked for; other upgrades are left out of the request."""
-    wanted = asked.listed("upgrade") == {"websocket"} and "upgrade" in asked.listed("connection")
-    return wanted and asked.words[0] == "GET" and asked.minor == 1
+def _bad(refused: Denied) -> Denied:
+    """Say of an answer what its reader said of it."""
+    return Denied(502, "bad_answer", f"the answer is no good HTTP/1.1: {refused.message}")

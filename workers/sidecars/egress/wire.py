@@ -148,5 +148,28 @@ class Secure:
 
 def moved(wire: Wire) -> int:
     """Give the bytes that a wire carried both ways, as the network saw them."""
+    plain = _plain(wire)
+    return plain.moved if plain else 0
+
+
+async def left(wire: Wire) -> bool:
+    """Wait until the other side says something or goes away, and tell whether it went. Nothing is read."""
+    plain, loop = _plain(wire), asyncio.get_running_loop()
+    if plain is None or plain.buffer or wire.buffer:
+        return False
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(plain.sock, lambda: None if ready.done() else ready.set_result(None))
+    try:
+        await ready
+        return not plain.sock.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        loop.remove_reader(plain.sock)
+
+
+def _plain(wire: Wire) -> Plain | None:
     plain = wire.below if isinstance(wire, Secure) else wire
-    return plain.moved if isinstance(plain, Plain) else 0
+    return plain if isinstance(plain, Plain) else None
