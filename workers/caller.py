@@ -40,6 +40,9 @@ class Caller:
         if self._reading:  # the stream is that task's: it ends with it
             self._reading.cancel()
             await asyncio.wait([self._reading])
+        while not self._outward.empty():
+            self._outward.get_nowait()
+        self._outward.put_nowait(None)  # or gRPC would wait for a message without end
 
     async def send(self, message: Said) -> None:
         """Send a message; waits while the one before it was not taken. For several tasks. Raises Left."""
@@ -95,9 +98,10 @@ class Caller:
 
     async def _read(self) -> None:
         try:
-            async for answer in self._control.attach(self._said()):
-                if not await self._handed(answer.exec):
-                    return
+            async with contextlib.aclosing(self._control.attach(self._said())) as answers:
+                async for answer in answers:
+                    if not await self._handed(answer.exec):
+                        return
         except SignetError:  # the caller left, or control did
             return
         finally:
@@ -116,8 +120,11 @@ class Caller:
 
     async def _gone(self) -> bool:
         try:
-            async with asyncio.timeout(STUCK_SECONDS):
-                async for _ in self._control.attach(_only(Said(id=self._ident))):
+            async with (
+                asyncio.timeout(STUCK_SECONDS),
+                contextlib.aclosing(self._control.attach(_only(Said(id=self._ident)))) as answers,
+            ):
+                async for _ in answers:
                     return False
         except NotFound:
             return True

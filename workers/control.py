@@ -1,6 +1,6 @@
 """What a worker asks of control: each call with its deadline, each error as one of ours."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 import grpc
@@ -86,13 +86,21 @@ class Control:
         """Put a question to a person; the approval may be final already. The same question waits once."""
         return (await _asked(self._stub.AskApproval(request, timeout=CALL_SECONDS))).approval
 
-    async def attach(self, messages: AsyncIterator[work_pb2.AttachRequest]) -> AsyncIterator[work_pb2.AttachResponse]:
-        """Serve a caller's stream: send `messages`, give what the caller sends, until either end is through."""
+    async def attach(
+        self, messages: AsyncIterator[work_pb2.AttachRequest]
+    ) -> AsyncGenerator[work_pb2.AttachResponse, None]:
+        """Serve a caller's stream: send `messages`, give what the caller sends, until either end is through.
+
+        Whoever leaves it earlier closes it, `aclosing`.
+        """
+        call = self._stub.Attach(messages)
         try:
-            async for answer in self._stub.Attach(messages):
+            async for answer in call:
                 yield answer
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error) from error
+        finally:
+            call.cancel()  # of no effect at its end; left earlier, it would go on sending
 
 
 async def _asked(call: Awaitable[Answer]) -> Answer:

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Collection
+from weakref import WeakValueDictionary
 
 from workers.builder import Builder
 from workers.cell import Cell
@@ -13,6 +15,8 @@ from workers.policies import Permissions
 from workers.sandbox.errors import SandboxUnavailable
 
 LOOK_SECONDS = 5.0
+DEATHS = 256
+"""Agents of whose dead sandboxes is known, until they have another."""
 
 
 class Pool:
@@ -27,6 +31,8 @@ class Pool:
         self._most_warm = most_warm
         self._idle_seconds = idle_seconds
         self._cells: list[Cell] = []  # the one used longest ago first
+        self._arriving: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # of each agent's visitors
+        self._died: OrderedDict[str, str] = OrderedDict()  # what became of an agent's sandbox that nobody closed
         self.changed = asyncio.Event()
 
     @property
@@ -102,11 +108,11 @@ class Pool:
         self.changed.set()
 
     async def stop(self, name: str, *, force: bool) -> bool:
-        """Close a cell, one with a run or a visitor in it only by force; whether it is gone."""
+        """Close a cell and end its visitors' commands, one with a run in it only by force; whether it is gone."""
         cell = self.named(name)
         if cell is None:
             return True
-        if not cell.idle and not force:
+        if cell.guest and not force:
             return False
         await self._close(cell)
         return True
@@ -144,23 +150,31 @@ class Pool:
 
     async def _open(self, permissions: Permissions) -> Cell:
         cell = await self._builder.open(permissions)
+        if died := self._died.pop(permissions.agent, ""):
+            cell.logbook.write("rebuilt", f"in place of {died} The workspace is as it was")
         self._cells.append(cell)
         return cell
 
     async def _entered(self, permissions: Permissions, name: str) -> Cell:
         """Find or open a cell that lives, and count the visitor in."""
-        while cell := self.named(name) if name else self._newest(permissions.agent):
-            async with cell.door:
-                if cell.alive:
-                    cell.visitors += 1
-                    return cell
-            if name:
-                break
         if name:
+            if (cell := self.named(name)) and await self._came(cell):
+                return cell
             raise LookupError(name)
-        cell = await self._open(permissions)
-        cell.visitors += 1
-        return cell
+        async with self._arriving.setdefault(permissions.agent, asyncio.Lock()):  # or each would open one
+            while cell := self._newest(permissions.agent):
+                if await self._came(cell):
+                    return cell
+            cell = await self._open(permissions)
+            cell.visitors += 1
+            return cell
+
+    @staticmethod
+    async def _came(cell: Cell) -> bool:
+        """Count a visitor in, where the cell still lives."""
+        async with cell.door:
+            cell.visitors += cell.alive
+            return cell.alive
 
     async def _left(self, cell: Cell) -> None:
         """Count a visitor out; behind the last one it is cleaned up, unless a run is in it."""
@@ -179,6 +193,10 @@ class Pool:
 
     async def _close(self, cell: Cell) -> None:
         if cell in self._cells:
+            if (ended := cell.sandbox.ended) and not cell.stopping:
+                self._died[cell.agent] = f"{cell.sandbox.name}, which is gone: {ended}"
+                while len(self._died) > DEATHS:
+                    self._died.popitem(last=False)
             cell.stopping = True
             self.changed.set()
             await cell.aclose()

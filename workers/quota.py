@@ -18,6 +18,8 @@ MOST_SECONDS = 10.0
 """Longest time between two looks at the whole workspace."""
 RATE_BYTES = 512 << 20
 """How much a second may be written, as far as the next look is planned."""
+RATE_INODES = 100_000
+"""How many files a second may be made, likewise."""
 SLACK_BYTES = 1 << 20
 """How much what is beyond the bound already may grow: less is what every program writes."""
 SHARE = 20
@@ -131,7 +133,9 @@ class Quota:
     async def _pause(self, began: float, cost: float, free: int, used: Usage) -> None:
         """Wait until the next look is due: what is left could be used up, or the disk fills quickly."""
         left = max(self._most - used.bytes, 0) if self._most else RATE_BYTES * int(MOST_SECONDS)
-        due = began + max(min(left / RATE_BYTES, MOST_SECONDS), GLANCE_SECONDS, cost * SHARE)
+        room = max(self._most_inodes - used.inodes, 0)
+        soonest = min(left / RATE_BYTES, room / RATE_INODES, MOST_SECONDS)
+        due = began + max(soonest, GLANCE_SECONDS, cost * SHARE)
         early = began + max(GLANCE_SECONDS, cost * 2)
         guarded = bool(self._guards)
         self._changed.clear()
