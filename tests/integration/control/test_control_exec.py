@@ -19,7 +19,7 @@ from signet.kit.errors import (
     ResourceExhausted,
     Unavailable,
 )
-from signet.v1 import sandboxes_pb2
+from signet.v1 import sandboxes_pb2, workers_pb2
 from signet.work.v1 import work_pb2
 from tests.integration.control.fleet import Fleet, refused, told
 
@@ -304,6 +304,30 @@ async def test_an_unknown_target_is_not_found_with_what_was_perhaps_meant(fleet:
         error = await refused(fleet.operator.sandboxes.ExecSandbox(iter([started(target)]), timeout=20))
         assert isinstance(error, NotFound)
         assert meant in error.message
+
+
+async def test_an_agent_without_a_sandbox_is_opened_one_by_a_worker_that_does_not_drain(fleet: Fleet) -> None:
+    await fleet.register("workers/two", "other")
+    await fleet.register()
+    drain = workers_pb2.DrainWorkerRequest(name="workers/one", draining=True)
+    await fleet.operator.workers.DrainWorker(drain)
+    directives = fleet.directives("workers/two", "other")
+    call = fleet.operator.sandboxes.ExecSandbox(timeout=60)
+    await call.write(started("agents/assistant"))
+    order = (await told(directives, "attach")).attach
+    assert (order.target, order.logs) == ("agents/assistant", False)
+    assert order.policy.policy.agent == "agents/assistant"
+    call.cancel()
+
+
+async def test_an_order_to_attach_is_told_again_until_somebody_comes(fleet: Fleet) -> None:
+    await fleet.register()
+    await fleet.report(BOX)
+    call = fleet.operator.sandboxes.ExecSandbox(timeout=60)
+    await call.write(START)
+    first = (await told(fleet.directives(), "attach")).attach
+    assert (await told(fleet.directives(), "attach")).attach == first
+    call.cancel()
 
 
 async def test_without_a_worker_there_is_nobody_to_ask(fleet: Fleet) -> None:

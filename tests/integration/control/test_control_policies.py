@@ -179,6 +179,20 @@ async def test_an_agent_can_only_name_a_policy_that_is_there(fleet: Fleet) -> No
     assert isinstance(error, InvalidArgument)
 
 
+async def test_an_agent_comes_back_only_with_a_policy_that_is_there(fleet: Fleet) -> None:
+    await apply(fleet, WIDE, "policies/mine")
+    await use(fleet, "policies/mine")
+    name = "agents/assistant"
+    await fleet.operator.agents.DeleteAgent(agents_pb2.DeleteAgentRequest(name=name))
+    await fleet.operator.policies.DeletePolicy(policies_pb2.DeletePolicyRequest(name="policies/mine"))
+    undelete = agents_pb2.UndeleteAgentRequest(name=name)
+    error = await refused(fleet.operator.agents.UndeleteAgent(undelete))
+    assert isinstance(error, NotFound)
+    assert error.reason == "POLICY_NOT_FOUND"
+    await apply(fleet, NARROW, "policies/mine")
+    assert (await fleet.operator.agents.UndeleteAgent(undelete)).agent.policy == "policies/mine"
+
+
 async def test_versions_are_listed_newest_first_a_page_at_a_time(fleet: Fleet) -> None:
     for document in (WIDE, NARROW, WIDE):
         await apply(fleet, document)
