@@ -66,6 +66,8 @@ async def serving(
     from router.control import asking
     from router.door import Door
     from router.fleet import Fleet
+    from router.http.client import Client
+    from router.http.limits import Limits
     from router.listen import listening
     from router.providers.contract import Parts
     from router.secrets import Secrets
@@ -73,7 +75,6 @@ async def serving(
     from router.store.ledger import Ledger
     from router.store.providers import ProviderStore
     from router.store.secrets import SecretStore
-    from router.upstream import HttpxWire
     from router.vault import Vault
     from signet.kit import dial, rpc
 
@@ -82,7 +83,7 @@ async def serving(
     engine = open_database(path)
     writer = Writer(path)
     ledger = Ledger(engine, writer)
-    wire = HttpxWire(connect_seconds=options.connect_seconds, connections=options.concurrency * 2)
+    wire = Client(Limits(connections=options.concurrency * 2, connect_seconds=options.connect_seconds))
     model = environment.get("OPENAI_MODEL", "")
     vault = Vault(home.key("vault.key"))
     secrets = Secrets(SecretStore(engine), vault, log)

@@ -152,6 +152,8 @@ class Attempt:
                 raise provider_error(f"the answer is larger than {self.bounds.answer_bytes} bytes")
             if ready := stream.feed(piece):
                 await sink.send(redact(ready, self.target.key))
+            if stream.spoilt:
+                raise stream.spoilt
             seconds = self.bounds.deadlines.idle_seconds
 
     async def _finish(self, stream: Stream, sink: Sink, trouble: Refusal | None) -> None:

@@ -32,12 +32,15 @@ class Stream:
     failed: bool = False
     events: int = 0
     usage: Usage | None = None
+    spoilt: Garbage | None = None
     _rest: bytes = b""
     _bytes: int = 0
     _least: int = 0
 
     def feed(self, piece: bytes) -> bytes:
-        """Take the next piece and give what may be passed on. Raises Garbage."""
+        """Take the next piece and give what may be passed on. Raises Garbage; where whole events came before it, they
+        are given first, and it is in `spoilt`.
+        """
         data = self._rest + piece if self._rest else piece
         ready: list[bytes] = []
         start = 0
@@ -46,11 +49,17 @@ class Stream:
                 break
             event = data[start : boundary.end()]
             start = boundary.end()
-            if self._passes(event):
-                ready.append(event)
-        self._rest = b"" if self.done else data[start:]
+            try:
+                if self._passes(event):
+                    ready.append(event)
+            except Garbage as error:
+                self.spoilt = error
+                break
+        self._rest = b"" if self.done or self.spoilt else data[start:]
         if len(self._rest) > MAX_EVENT_BYTES:
-            raise Garbage(f"an event of more than {MAX_EVENT_BYTES} bytes")
+            self.spoilt = Garbage(f"an event of more than {MAX_EVENT_BYTES} bytes")
+        if self.spoilt and not ready:
+            raise self.spoilt
         return b"".join(ready)
 
     @property
