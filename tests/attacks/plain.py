@@ -43,6 +43,7 @@ async def main(root: str, folder: str, *names: str) -> None:
     from workers.attacks import intruder, neighbour
     from workers.attacks.areas import everything
     from workers.attacks.results import verdict
+    from workers.attacks.runner import seen
     from workers.attacks.trap import Trap
 
     attacks = {attack.name: attack for attack in everything()}
@@ -59,7 +60,7 @@ async def main(root: str, folder: str, *names: str) -> None:
             job = {"attack": name, "seconds": attacks[name].seconds, "bait": bait.to_wire()}
             await asyncio.get_running_loop().sock_sendall(channel, json.dumps(job).encode() + b"\n")
             said = await hear(channel)
-            states[name] = verdict(attacks[name], said, trap.secrets, trap.effects(), "")
+            states[name] = verdict(attacks[name], said, trap.secrets, await seen(trap, attacks[name], said), "")
         channel.close()
         beside.close()
     sys.stdout.write(json.dumps(states) + "\n")

@@ -31,11 +31,16 @@ PLAIN = (
     *("kernel.personality", "privileges.lacks_ban", "inheritance.environment"),
 )
 
+LEGACY = Path("/proc/sys/dev/tty/legacy_tiocsti")
+TYPING = not LEGACY.exists() or LEGACY.read_text().strip() == "1"
+"""Whether this kernel itself lets programs type for the user."""
+
 WEAK = {
     "seccomp": (
         "standard",
         *("kernel.personality", "kernel.int80", "processes.read_neighbour", "processes.write_neighbour"),
         *("processes.take_from_neighbour", "processes.trace_neighbour", "network.netlink_diag", "network.odd_families"),
+        *(("terminal.type_in_given", "terminal.type_for_user") if TYPING else ()),
     ),
     "landlock": ("standard", "proc.own_memory", "proc.neighbour_memory", "network.listen_v4", "network.listen_unbound"),
     "landlock,noexec": ("strict", "execution.from_workspace", "execution.from_temporary", "execution.into_program"),

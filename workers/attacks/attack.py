@@ -9,6 +9,7 @@ from workers.attacks.bait import Bait
 TIERS: Final = ("standard", "strict", "gvisor", "container")
 USERS: Final = ("root", "user")
 
+Start = Literal["program", "entry", "terminal"]
 Witness = Literal["secret", "proof", "host"]
 
 
@@ -36,8 +37,9 @@ class Attack:
     or did with what it got; `host`, that the host itself observed an effect. A planted secret in the answer or an
     effect on the host counts whatever the witness. `design` is there if it may succeed. `needs` are names of
     `workers.attacks.needs`, without which it is reported as not applicable. `alone` gives it a fresh sandbox with small
-    limits, for what would spoil the one that the others share. `entry` runs it in a fork of pid 1, as runtimes and
-    tools are, and not in a program. `seconds` is how long it may take.
+    limits, for what would spoil the one that the others share. `start` is how the process is started that makes it:
+    a program, an entry (a fork of pid 1, as runtimes and tools are), or a program on a terminal whose other end is the
+    host's. `seconds` is how long it may take.
     """
 
     do: Callable[[Bait], str]
@@ -47,7 +49,7 @@ class Attack:
     needs: tuple[str, ...] = ()
     tiers: tuple[str, ...] = TIERS
     alone: bool = False
-    entry: bool = False
+    start: Start = "program"
     seconds: float = 6.0
 
     @property

@@ -20,14 +20,17 @@ from workers.sandbox.errors import SandboxUnavailable
 from workers.sandbox.launcher import Launcher
 from workers.sandbox.process import Process
 from workers.sandbox.sandbox import Sandbox
-from workers.sandbox.spec import Command, Entry, Limits, Spec, Tier
+from workers.sandbox.spec import Command, Entry, Limits, Spec
+from workers.sandbox.terminal import Terminal
+from workers.tier import driver_for
 
 if TYPE_CHECKING:
     from workers.attacks.gate import Gate
 
 SOURCES: Final = Path(__file__).parents[2]
 SHOWN: Final = tuple(SOURCES / "workers" / name for name in ("attacks", "sandbox"))
-PRELOAD: Final = ("workers.attacks.intruder", "workers.attacks.way")
+INSIDE: Final = ("workers.attacks.intruder",)
+PRELOAD: Final = (*INSIDE, "workers.attacks.way")
 INFERENCE: Final = ("127.0.0.2", 80)
 EGRESS: Final = ("127.0.0.1", 3128)
 UID: Final = 299_998
@@ -73,9 +76,12 @@ class Talk:
         line, _, self._rest = self._rest.partition(b"\n")
         return cast("dict[str, Any]", json.loads(line))
 
-    def close(self) -> None:
-        """End it: it ends when its channel does."""
-        self._ours.close()
+    def shown(self) -> bytes:
+        """Give what its terminal shows, if it has one."""
+        try:
+            return os.read(self.process.terminal, 1 << 16) if self.process.terminal is not None else b""
+        except OSError:  # nothing, or it is gone
+            return b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +101,12 @@ class Ground:
         self.trap = trap
         self.tier = tier
         self._workspaces = workspaces
+        self._driver = driver_for(tier, launcher, INSIDE)
         self._stack = AsyncExitStack()
         self._sibling: Mapping[str, Any] = {}
         self._sibling_box: Sandbox | None = None
         self._shared: Cell | None = None
-        self._entries: Talk | None = None
+        self._others: dict[str, Talk] = {}
         self._out: Cell | None = None
         self._gate: Gate | None = None
 
@@ -125,12 +132,16 @@ class Ground:
             return await self._attempt_out(attack)
         if self._shared is None or self._shared.sandbox.ended is not None:
             self._shared = await self._stack.enter_async_context(self._cell("attacked", Limits()))
-            self._entries = None
-        if not attack.entry:
+            self._others.clear()
+        if attack.start == "program":
             return await self._attack(self._shared, self._shared.program, attack)
-        if self._entries is None:
-            self._entries = await self._begin(self._shared.sandbox, self._entry(), self._stack)
-        return await self._attack(self._shared, self._entries, attack)
+        if attack.start not in self._others:
+            self._others[attack.start] = await self._other(self._shared.sandbox, attack.start)
+        talk = self._others[attack.start]
+        said = await self._attack(self._shared, talk, attack)
+        if shown := talk.shown():
+            self.trap.saw(f"a terminal of the host shows {shown!r}")
+        return said
 
     async def _open(self) -> None:
         secret = self.trap.secret("another agent's sandbox")
@@ -193,7 +204,7 @@ class Ground:
             self.trap.saw(f"the quota counted {used.bytes} bytes, those of the host's files, too")
         await sandbox.aclose()
         try:
-            await (await self.launcher.open(sandbox.spec)).aclose()
+            await (await self._driver.open(sandbox.spec)).aclose()
         except SandboxUnavailable as error:
             self.trap.saw(f"the workspace cannot be opened again: {error}")
 
@@ -227,6 +238,7 @@ class Ground:
 
     async def _open_box(self, name: str, uid: int, limits: Limits, gate: "Gate | None" = None) -> Sandbox:
         workspace = self._workspaces / f"{name}-{self.tier}"
+        self._make(workspace, uid)
         spec = Spec(
             name=name,
             workspace=workspace,
@@ -235,30 +247,45 @@ class Ground:
             limits=limits,
             read_only=SHOWN,
             bind_ports=(neighbour.PORT,),
-            tier=cast("Tier", self.tier),
+            tier="strict" if self.tier == "strict" else "standard",
             env=gate.env if gate else {},
             files=gate.files if gate else {},
         )
-        box = await self.launcher.open(spec)
+        box = await self._driver.open(spec)
         left = workspace / ".left-by-another-run"
         left.write_text(self.trap.secret("an earlier run of the same agent"))
         left.chmod(0o644)
         return box
 
+    def _make(self, workspace: Path, uid: int) -> None:
+        """Make a workspace as the worker does: with a host uid of its own where that can be."""
+        workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.launcher.as_root:
+            os.chown(workspace, uid, uid)
+
     def _program(self, boot: str) -> Command:
         return Command((_python(), "-I", "-S", "-c", boot, str(SOURCES)))
 
-    def _entry(self) -> Entry:
-        return Entry("workers.attacks.intruder:main")
+    async def _other(self, box: Sandbox, start: str) -> Talk:
+        """Start an intruder as an entry, or on a terminal."""
+        if start == "entry":
+            return await self._begin(box, Entry("workers.attacks.intruder:main"), self._stack)
+        return await self._begin(box, self._program(intruder.BOOT), self._stack, terminal=Terminal(24, 80))
 
     async def _begin(
-        self, box: Sandbox, what: Command | Entry, stack: AsyncExitStack, env: Mapping[str, str] | None = None
+        self,
+        box: Sandbox,
+        what: Command | Entry,
+        stack: AsyncExitStack,
+        env: Mapping[str, str] | None = None,
+        terminal: Terminal | None = None,
     ) -> Talk:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         stack.callback(ours.close)
         with theirs:
-            return Talk(ours, await box.start(what, fds={CHANNEL: theirs.fileno()}, env=env))
+            process = await box.start(what, fds={CHANNEL: theirs.fileno()}, env=env, terminal=terminal)
+            return Talk(ours, process)
 
 
 def _shown() -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """Runs the attacks on the tiers of this host and judges what came of each."""
 
+import asyncio
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,7 @@ from workers.sandbox.errors import SandboxUnavailable
 from workers.sandbox.launcher import Launcher
 
 NATIVE: Final = ("standard", "strict")
+_ARRIVES_SECONDS: Final = 0.2
 
 Told = Callable[[Result, int, int], None]
 
@@ -49,6 +51,15 @@ async def attack_in(folder: Path, attacks: Sequence[Attack], tiers: Sequence[str
     return Results(user, tuple(results), refused)
 
 
+async def seen(trap: Trap, attack: Attack, said: Mapping[str, str]) -> list[str]:
+    """Give the effects of an attack; what it says it has sent is given a moment to arrive."""
+    effects = trap.effects()
+    if not effects and attack.witness == "host" and said["outcome"] == "got":
+        await asyncio.sleep(_ARRIVES_SECONDS)
+        effects = trap.effects()
+    return effects
+
+
 @contextmanager
 def _folder() -> Iterator[Path]:
     """Lend a folder on a way that all users can walk."""
@@ -66,8 +77,11 @@ async def judge(ground: Ground, attack: Attack) -> Result:
         return Result(attack, ground.tier, "not applicable", why)
     began = time.monotonic()
     ground.trap.effects()
-    said = await ground.attempt(attack)
-    effects = ground.trap.effects()
+    try:
+        said = await ground.attempt(attack)
+    except SandboxUnavailable as error:
+        said = {"outcome": "broken", "detail": f"no sandbox for it: {error.reason}"}
+    effects = await seen(ground.trap, attack, said)
     reason = attack.designed(ground.tier, ground.user)
     state, detail = verdict(attack, said, ground.trap.secrets, effects, reason)
     return Result(attack, ground.tier, state, detail, reason, time.monotonic() - began)

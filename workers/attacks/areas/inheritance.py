@@ -104,14 +104,14 @@ _RIGHTS: Final = "the rights of whoever opened it"
 
 ATTACKS: Final = (
     Attack(descriptors, _RIGHTS),
-    Attack(descriptors_of_entry, _RIGHTS, entry=True),
+    Attack(descriptors_of_entry, _RIGHTS, start="entry"),
     Attack(environment, "the secrets of the worker"),
-    Attack(memory, "the secrets of the worker", "secret", entry=True),
+    Attack(memory, "the secrets of the worker", "secret", start="entry"),
     Attack(
         memory_of_others,
         "what another tool of the same agent was given",
         "secret",
-        entry=True,
+        start="entry",
         design=Design(
             "what is started passes through pid 1, and no secret enters a sandbox: a placeholder is one's own",
             certain=False,

@@ -180,6 +180,6 @@ ATTACKS: Final = (
     Attack(more_memory, _BOUNDS),
     Attack(more_bytes, _BOUNDS),
     Attack(real_time, "the processors"),
-    Attack(readable_again, "what pid 1 knows", entry=True),
+    Attack(readable_again, "what pid 1 knows", start="entry"),
     Attack(give_away, "a file that the host takes for root's"),
 )

@@ -1,6 +1,7 @@
 """The kernel's own files: of pid 1, of the host's processes, of the whole machine, and of the attacker itself."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -54,7 +55,10 @@ def host_environment(bait: Bait) -> str:
 
 def host_command_lines(bait: Bait) -> str:
     """Read the command line of every process that is listed."""
-    found = [read(f"/proc/{name}/cmdline") for name in os.listdir("/proc") if name.isdigit()]
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            found.append(read(f"/proc/{name}/cmdline"))
     return "; ".join(found)
 
 

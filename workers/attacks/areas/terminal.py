@@ -24,6 +24,18 @@ def type_for_user(bait: Bait) -> str:
     return forked(lambda: _typed(lambda terminal: fcntl.ioctl(terminal, _TIOCSTI, b"!")))
 
 
+def type_in_given(bait: Bait) -> str:
+    """Type into the terminal that the host has given, by TIOCSTI and as a background job: the host would see it."""
+    for letter in b"exit\n":
+        fcntl.ioctl(0, _TIOCSTI, bytes([letter]))
+    return "typed"
+
+
+def take_given(bait: Bait) -> str:
+    """Take the given terminal away from its session, to be the one who reads the user's keys."""
+    return forked(_take)
+
+
 def type_with_high_bits(bait: Bait) -> str:
     """Type for the user with the request's high half set, which the kernel ignores and a filter may not."""
     return forked(lambda: _typed(lambda terminal: linux.call("ioctl", terminal, _HIGH | _TIOCSTI, b"!")))
@@ -71,12 +83,10 @@ def host_console(bait: Bait) -> str:
     return any_of(lambda path: openable(path, os.O_RDWR | os.O_NOCTTY), paths)
 
 
-def other_terminals(bait: Bait) -> str:
-    """List the terminals of others."""
-    found = [name for name in os.listdir("/dev/pts") if name.isdigit()]
-    if not found:
-        raise OSError("there are none but one's own")
-    return f"sees {', '.join(found)}"
+def _take() -> str:
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 1)
+    return f"is of session {os.getsid(0)}"
 
 
 def _typed(act: Callable[[int], object], *, controlling: bool = True) -> str:
@@ -92,15 +102,15 @@ def _typed(act: Callable[[int], object], *, controlling: bool = True) -> str:
     act(terminal)
     if not select.select([terminal], [], [], PATIENCE_SECONDS)[0]:
         raise OSError("nothing was typed")
-    said = os.read(terminal, 10).decode()
-    os.close(master)
-    return f"typed {said!r}"
+    return f"typed {os.read(terminal, 10)!r} beside {master}"  # which stays open: its end would end this session
 
 
 _SHELL: Final = "a command in the shell of the user who watches"
 
 ATTACKS: Final = (
     Attack(type_for_user, _SHELL),
+    Attack(type_in_given, _SHELL, "host", start="terminal"),
+    Attack(take_given, "the keys of the user who watches", start="terminal"),
     Attack(type_with_high_bits, _SHELL),
     Attack(type_in_foreign, _SHELL),
     Attack(type_by_name, _SHELL),
@@ -108,5 +118,4 @@ ATTACKS: Final = (
     Attack(take_console, "the kernel's messages"),
     Attack(host_terminal, "what the operator sees", "host"),
     Attack(host_console, "the operator's keys and screen"),
-    Attack(other_terminals, "the names of others' terminals"),
 )
