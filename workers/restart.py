@@ -61,6 +61,7 @@ class Restart:
             stopping.cancel()
             await asyncio.wait([stopping])
             loop.remove_signal_handler(signal.SIGHUP)
+            _pass_over()
 
     def ask(self) -> None:
         """Have it restarted."""
@@ -96,10 +97,12 @@ def carry(state: Mapping[str, Any], fds: Iterable[int]) -> NoReturn:
     for fd in (memory, *kept):
         os.set_inheritable(fd, True)
     sys.stderr.flush()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the next process can hear it
     try:
         environment = {**os.environ, VARIABLE: str(memory)}
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606 - it is what we are
     except OSError:
+        _pass_over()
         for fd in (memory, *kept):
             os.set_inheritable(fd, False)
         os.close(memory)
@@ -107,7 +110,8 @@ def carry(state: Mapping[str, Any], fds: Iterable[int]) -> NoReturn:
 
 
 def carried() -> Carried | None:
-    """Take what `carry` left, once; None where this is a first start."""
+    """Take what `carry` left, once; None where this is a first start. For the main thread."""
+    _pass_over()
     number = os.environ.pop(VARIABLE, "")
     if not number.isdecimal():
         return None
@@ -122,3 +126,8 @@ def carried() -> Carried | None:
     for fd in found["fds"]:
         os.set_inheritable(fd, False)
     return Carried(found["state"], tuple(found["fds"]))
+
+
+def _pass_over() -> None:
+    """Let SIGHUP do nothing while this process begins or ends; unlike one that is ignored, no child inherits that."""
+    signal.signal(signal.SIGHUP, lambda *_: None)

@@ -1,6 +1,8 @@
 """A program that restarts itself as a worker does: `carry` in its first life, `carried` in its second."""
 
 import os
+import signal
+import subprocess
 import sys
 
 from workers.restart import VARIABLE, carried, carry
@@ -8,7 +10,10 @@ from workers.restart import VARIABLE, carried, carry
 
 def main() -> None:
     """Pass a pipe and a text on, then tell what came through."""
+    if VARIABLE in os.environ:
+        os.kill(os.getpid(), signal.SIGHUP)  # which nobody hears yet
     kept = carried()
+    os.kill(os.getpid(), signal.SIGHUP)
     if kept is None:
         reading, writing = os.pipe()
         os.write(writing, b"through")
@@ -29,6 +34,7 @@ def main() -> None:
         VARIABLE in os.environ,
         carried(),
         kept.state["argv"] == sys.argv[1:],
+        subprocess.run(["/bin/sh", "-c", "kill -HUP $$"], check=False).returncode,
     )
 
 
