@@ -274,7 +274,7 @@ class Progress:
         many = "connection was" if loaded.closed == 1 else "connections were"
         closed = f" {loaded.closed} {many} closed for it." if loaded.closed else ""
         name = loaded.policy.partition("/")[2]
-        message = f"The policy {name}, version {loaded.version}, is in force now.{closed}"
+        message = f"What it may do changed: policy {name}, version {loaded.version}, and its grants.{closed}"
         self._add(Remark(self._id(event.sequence), message, "quiet"))
 
     def _stop_steps(self, state: str) -> None:

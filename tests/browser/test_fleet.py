@@ -112,7 +112,46 @@ async def test_stop_ends_a_command(visit: Visit) -> None:
     await end(turn, STOPPED)
 
 
-@pytest.mark.parametrize("path", ["/", "/runs", "/agents/assistant", "/souls", "/souls/general", "/models", "/workers"])
+HOLDING = "version: 1\napprovals: {network: ask, hold: 60s}\n"
+
+
+async def test_a_connection_that_is_held_for_an_answer_goes_on_with_a_yes(site: Real, visit: Visit) -> None:
+    await site.fleet.client.policies.apply("default", HOLDING)
+    page = await visit()
+    turn = await say(page, 'CALL exec {"command": "curl -sS -m 50 https://asked.example.org/ 2>&1; true"}')
+    question = turn.locator(".question")
+    await expect(question).to_contain_text("connect to asked.example.org:443")
+    await expect(question.locator(".radius")).to_contain_text("asked.example.org")
+    await expect(page.get_by_role("navigation", name="Signet").locator(".count")).to_contain_text("1")
+    await question.get_by_role("button", name="Always").click()
+    await end(turn)
+    await expect(turn.locator(".remark").first).to_contain_text("Approved")
+    await expect(turn.locator(".prose").last).not_to_contain_text("403")  # it went on, to a name that nobody has
+    (grant,) = [one async for one in site.fleet.client.grants.list()]
+    assert grant.ask.network.host == "asked.example.org"
+    await page.goto(f"{site.url}/approvals")
+    await page.get_by_role("button", name="Revoke: assistant may connect to asked.example.org:443").click()
+    await expect(page.get_by_text("No grants.")).to_be_visible()
+    await site.fleet.client.policies.undo("default")
+
+
+async def test_a_real_sandbox_shows_its_walls_and_its_log(site: Real, visit: Visit) -> None:
+    page = await visit()
+    await end(await say(page, 'CALL exec {"command": "true"}'))
+    await page.goto(f"{site.url}/sandboxes")
+    await page.get_by_role("link", name="assistant", exact=True).first.click()
+    await expect(page.locator(".isolation tbody tr")).not_to_have_count(0)
+    await expect(page.locator(".isolation")).to_contain_text("landlock")
+    await expect(page.locator("#log")).to_contain_text("opened")
+
+
+REAL_PATHS = (
+    *("/", "/runs", "/agents/assistant", "/souls", "/souls/general", "/models", "/workers"),
+    *("/approvals", "/policies", "/policies/default", "/sandboxes"),
+)
+
+
+@pytest.mark.parametrize("path", REAL_PATHS)
 async def test_every_page_shows_what_is_really_there(site: Real, visit: Visit, path: str) -> None:
     page = await visit()
     answer = await page.goto(site.url + path)

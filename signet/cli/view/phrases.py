@@ -125,7 +125,9 @@ def _loaded(loaded: PolicyLoaded) -> str:
     closed = (
         f"; {loaded.closed} {'connection' if loaded.closed == 1 else 'connections'} closed" if loaded.closed else ""
     )
-    return dim(f"! policy {ident(loaded.policy)} version {loaded.version} is in force now{closed}")
+    return dim(
+        f"! what it may do changed: policy {ident(loaded.policy)} version {loaded.version}, and its grants{closed}"
+    )
 
 
 def ended(event: RunEvent) -> str:
