@@ -17,6 +17,8 @@ from workers.sandbox.namespaces import Host
 from workers.sandbox.probe import Outside, probe
 from workers.sandbox.spec import INSIDE_UID, WORKSPACE, Spec
 
+STANDBY_NAME: Final = b"signet-standby\0"
+_NAME: Final = b"signet-sandbox\0"
 _WITNESS: Final = "signet-witness"
 _BACKLOG: Final = 128
 _MASKED: Final = (
@@ -25,13 +27,17 @@ _MASKED: Final = (
 )
 
 
-def enter(spec: Spec, control: socket.socket, host: Host, grouped: Sequence[str] = ()) -> NoReturn:
+def enter(
+    spec: Spec, control: socket.socket, host: Host, grouped: Sequence[str] = (), *, prepared: bool = False
+) -> NoReturn:
     """Isolate this process by `spec`, tell the launcher on `control`, and serve it. Never returns.
 
     Sends `listening` (with the listeners' fds) and waits for `placed`, by which time it is in the group that bounds
     `grouped` and, as root, its user is mapped; then `ready` with the probe's report, or `failed` with the layer.
     """
     try:
+        if not prepared:
+            _prepare(control, host)
         _isolate(spec, control, host, grouped)
         watched = 0 if "memory" in grouped else spec.limits.memory_bytes
         Init(control, _environment(spec), watched).serve()
@@ -42,22 +48,50 @@ def enter(spec: Spec, control: socket.socket, host: Host, grouped: Sequence[str]
     os._exit(1)
 
 
+def stand_by(door: socket.socket, host: Host) -> NoReturn:
+    """Do what is the same for all sandboxes, wait at `door` for what this one is to be, and enter it. Never returns.
+
+    It says `ready` in between. If it fails before, it ends, and whoever then wants a sandbox learns why.
+    """
+    received = None
+    try:
+        linux.prctl(linux.PR_SET_NAME, STANDBY_NAME)
+        linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+        _prepare(door, host)
+        wire.send(door, {"op": "ready"})
+        received = wire.receive(door)
+    finally:
+        if received is None:
+            os._exit(1)
+    message, fds = received
+    door.close()
+    enter(Spec.from_wire(message["spec"]), socket.socket(fileno=fds[0]), host, message["grouped"], prepared=True)
+
+
 def runtime_folders() -> list[Path]:
     """Where running Python lives, if that is not in /usr, which is shown anyway."""
     prefix = Path(sys.base_prefix)
     return [] if prefix.is_relative_to("/usr") else [prefix]
 
 
-def _isolate(spec: Spec, control: socket.socket, host: Host, grouped: Sequence[str]) -> None:
-    runtime = runtime_folders()
+def _prepare(keep: socket.socket, host: Host) -> None:
+    """Do all that does not depend on the sandbox. Of the descriptors `keep` stays open."""
     with _layer("descriptors"):
         os.setsid()
-        _forget_descriptors(control)
+        _forget_descriptors(keep)
     with _layer("user"):
         if not host.as_root:
             namespaces.map_user("self", host.uid, host.gid)
     with _layer("filesystem"):
-        mounts.build(spec, runtime)
+        mounts.lay(runtime_folders())
+    with _layer("network"):
+        linux.bring_loopback_up()
+
+
+def _isolate(spec: Spec, control: socket.socket, host: Host, grouped: Sequence[str]) -> None:
+    linux.prctl(linux.PR_SET_NAME, _NAME)
+    with _layer("filesystem"):
+        mounts.finish(spec)
     with _layer("network"):
         listeners, witness = _open_network(spec)
     with _layer("user"):
@@ -70,7 +104,7 @@ def _isolate(spec: Spec, control: socket.socket, host: Host, grouped: Sequence[s
     with _layer("capabilities"):
         _give_up_privileges(spec, grouped)
     with _layer("landlock"):
-        version = landlock.restrict(spec, runtime)
+        version = landlock.restrict(spec, runtime_folders())
     with _layer("seccomp"):
         _filter(spec)
     with _layer("workspace"):
@@ -91,7 +125,6 @@ def _forget_descriptors(control: socket.socket) -> None:
 
 
 def _open_network(spec: Spec) -> tuple[dict[str, socket.socket], socket.socket]:
-    linux.bring_loopback_up()
     socket.sethostname(spec.name)
     listeners = {}
     for name, address in spec.listeners.items():

@@ -1,8 +1,7 @@
 """The sandbox's file system: the host's programs read-only, a fresh proc, a minimal dev, one writable folder.
 
-Whatever is shown is first opened as a detached copy of its mount (open_tree) and only then put in place. So the new
-root may be mounted over any folder of the host, none has to be made for it, and nothing is left to clean up after a
-crash.
+Whatever is shown is opened as a detached copy of its mount (open_tree) and then put in place. So the new root may be
+mounted over a folder of the host, none has to be made for it, and nothing is left to clean up after a crash.
 """
 
 import os
@@ -29,7 +28,8 @@ _AT_EMPTY_PATH: Final = 0x1000
 _AT_RECURSIVE: Final = 0x8000
 _MOVE_FROM_EMPTY_PATH: Final = 4
 
-NEWROOT: Final = Path("/tmp")  # noqa: S108 - only a place to mount on, in a mount namespace nobody else sees
+# Only a place to mount on, in a mount namespace that nobody else sees; nothing below it is ever shown.
+NEWROOT: Final = "/sys"
 DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty")
 # What programs of /usr look for in /etc: links such as awk, the linker's cache, the certificate authorities.
 ETC: Final = ("alternatives", "ld.so.cache", "ssl/certs", "ssl/openssl.cnf")
@@ -61,23 +61,36 @@ class _Tree:
     folder: bool
 
 
-def build(spec: Spec, runtime: Sequence[Path]) -> None:
-    """Make the file system of `spec` the root of this process. `runtime` are folders that running Python itself needs.
+def lay(runtime: Sequence[Path]) -> None:
+    """Make the part of the file system that all sandboxes have, and stay in its root. The host's is still to be seen.
 
-    Needs CAP_SYS_ADMIN over the mount namespace it is called in. OSError if a source is missing or a mount is refused.
+    `runtime` are folders that running Python itself needs. Needs CAP_SYS_ADMIN over the mount namespace it is called
+    in. OSError if a source is missing or a mount is refused.
     """
     _mount("none", "/", None, _REC_PRIVATE)
-    trees = _open_trees(spec, runtime)
-    _mount("tmpfs", str(NEWROOT), "tmpfs", NOSUID | NODEV, "size=1m,nr_inodes=1k,mode=755")
+    system, devices, links = host_view()
+    trees = [_open_tree(path, str(path)[1:], RDONLY | NOSUID | NODEV) for path in (*system, *runtime)]
+    trees += [_open_tree(path, str(path)[1:], NOSUID | NOEXEC) for path in devices]
+    _mount("tmpfs", NEWROOT, "tmpfs", NOSUID | NODEV, "size=1m,nr_inodes=1k,mode=755")
     os.chdir(NEWROOT)
     for folder in _FOLDERS:
         Path(folder).mkdir(exist_ok=True)
     for name, text in _FILES.items():
         Path(name).write_text(text)
-    _fresh(spec)
-    for name, target in {**_LINKS, **host_view()[2]}.items():
+    for name, target in {**_LINKS, **links}.items():
         Path(name).symlink_to(target)
+    _mount("proc", "proc", "proc", NOSUID | NODEV | NOEXEC)
+    _mount("devpts", "dev/pts", "devpts", NOSUID | NOEXEC, "newinstance,ptmxmode=0666,mode=620")
     for tree in trees:
+        _attach(tree)
+
+
+def finish(spec: Spec) -> None:
+    """Add what `spec` wants to what `lay` has made, and make it the root of this process."""
+    exec_or_not = NOEXEC if spec.strict else 0
+    _mount("tmpfs", "tmp", "tmpfs", NOSUID | NODEV | exec_or_not, _bounded(spec.limits.tmp_bytes))
+    _mount("tmpfs", "dev/shm", "tmpfs", NOSUID | NODEV | NOEXEC, _bounded(spec.limits.shm_bytes))
+    for tree in _open_trees(spec, NOSUID | NODEV | exec_or_not):
         _attach(tree)
     linux.call("pivot_root", b".", b".")
     linux.call("umount2", b".", _DETACH)
@@ -99,14 +112,12 @@ def host_view() -> tuple[tuple[Path, ...], tuple[Path, ...], dict[str, str]]:
     return (*folders, *files), tuple(devices), links
 
 
-def _open_trees(spec: Spec, runtime: Sequence[Path]) -> list[_Tree]:
-    system, devices, links = host_view()
+def _open_trees(spec: Spec, writable: int) -> list[_Tree]:
+    system, _, links = host_view()
     there = (*system, *(Path("/", name) for name in links))
     more = [path for path in spec.read_only if not any(path.is_relative_to(shown) for shown in there)]
-    trees = [_open_tree(path, str(path)[1:], RDONLY | NOSUID | NODEV) for path in (*system, *runtime, *more)]
-    trees += [_open_tree(path, str(path)[1:], NOSUID | NOEXEC) for path in devices]
+    trees = [_open_tree(path, str(path)[1:], RDONLY | NOSUID | NODEV) for path in more]
     trees += [_open_tree(source, name[1:], RDONLY | NOSUID | NODEV | NOEXEC) for name, source in spec.files.items()]
-    writable = NOSUID | NODEV | (NOEXEC if spec.strict else 0)
     trees += [_open_tree(path, str(path)[1:], writable) for path in spec.read_write]
     if spec.workspace_mode != "off":
         attributes = writable | (RDONLY if spec.workspace_mode == "read-only" else 0)
@@ -133,15 +144,6 @@ def _attach(tree: _Tree) -> None:
         target.touch()
     linux.call("move_mount", tree.fd, b"", _AT_FDCWD, os.fsencode(target), _MOVE_FROM_EMPTY_PATH)
     os.close(tree.fd)
-
-
-def _fresh(spec: Spec) -> None:
-    """Mount what belongs to this sandbox alone."""
-    _mount("proc", "proc", "proc", NOSUID | NODEV | NOEXEC)
-    exec_or_not = NOEXEC if spec.strict else 0
-    _mount("tmpfs", "tmp", "tmpfs", NOSUID | NODEV | exec_or_not, _bounded(spec.limits.tmp_bytes))
-    _mount("tmpfs", "dev/shm", "tmpfs", NOSUID | NODEV | NOEXEC, _bounded(spec.limits.shm_bytes))
-    _mount("devpts", "dev/pts", "devpts", NOSUID | NOEXEC, "newinstance,ptmxmode=0666,mode=620")
 
 
 def _bounded(size: int) -> str:

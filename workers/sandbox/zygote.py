@@ -19,19 +19,25 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from workers.sandbox import entry, linux, mounts, namespaces, seccomp, wire
-from workers.sandbox.enter import enter
+from workers.sandbox.enter import enter, stand_by
 from workers.sandbox.errors import SandboxUnavailable
 from workers.sandbox.spec import Spec
+from workers.sandbox.standby import Standby
 from workers.sandbox.syscalls import machine
 
 
 class Zygote:
-    """The loop: fork as asked, report exits of direct children. Everything it forked dies with it."""
+    """The loop: fork as asked, report exits of direct children. Everything it forked dies with it.
+
+    While there is nothing to do it forks one sandbox ahead, so that the next has its namespaces when it is asked for.
+    """
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._host = namespaces.Host.here()
         self._children: dict[int, int] = {}  # pidfd to pid
+        self._standby: Standby | None = None
+        self._ahead = True  # whether to make one when there is nothing else to do
         self._poller = select.poll()
         self._poller.register(control, select.POLLIN)
 
@@ -39,7 +45,10 @@ class Zygote:
         """Run until the worker closes the control socket."""
         wire.send(self._control, {"op": "hello", "as_root": self._host.as_root})
         while True:
-            for fd, _ in self._poller.poll():
+            ready = self._poller.poll(0 if self._ahead and not self._standby else None)
+            if not ready:
+                self._stand_by()
+            for fd, _ in ready:
                 if fd == self._control.fileno():
                     self._take()
                 else:
@@ -62,18 +71,37 @@ class Zygote:
             refused = SandboxUnavailable(str(error), layer="zygote")
             wire.send(self._control, {**refused.to_wire(), "id": message["id"]})
         else:
-            self._adopt(pid)
             wire.send(self._control, {"op": "forked", "id": message["id"], "pid": pid})
         finally:
             for fd in fds:
                 os.close(fd)
 
     def _sandbox(self, message: dict[str, Any], fds: Sequence[int]) -> int:
+        if (standby := self._fresh_standby()) and standby.ready and standby.tell(message, fds):
+            standby.close()
+            self._standby = None
+            return standby.pid
         spec = Spec.from_wire(message["spec"])
         pid = namespaces.create(as_root=self._host.as_root)
         if pid == 0:
             enter(spec, socket.socket(fileno=fds[0]), self._host, message["grouped"])
+        self._adopt(pid)
         return pid
+
+    def _stand_by(self) -> None:
+        """Fork the next sandbox ahead of the wish for it."""
+        try:
+            self._standby = Standby.make(as_root=self._host.as_root, wait=lambda door: stand_by(door, self._host))
+        except (SandboxUnavailable, OSError):
+            self._ahead = False  # who asks for a sandbox learns why
+        else:
+            self._adopt(self._standby.pid)
+
+    def _fresh_standby(self) -> Standby | None:
+        if self._standby and self._standby.stale:
+            self._standby.end()
+            self._standby = None
+        return self._standby
 
     def _sidecar(self, message: dict[str, Any], fds: Sequence[int]) -> int:
         function = entry.resolve(message["entry"])
@@ -85,6 +113,7 @@ class Zygote:
             if os.getppid() != zygote:  # it was dead before that was set
                 os._exit(1)
             entry.run(function, places=places, env={**os.environ, **message["env"]}, name=message["entry"])
+        self._adopt(pid)
         return pid
 
     def _adopt(self, pid: int) -> None:
@@ -97,6 +126,10 @@ class Zygote:
         self._poller.unregister(pidfd)
         os.close(pidfd)
         _, status = os.waitpid(pid, 0)
+        if self._standby and self._standby.pid == pid:
+            self._standby.close()
+            self._standby, self._ahead = None, False
+            return
         wire.send(self._control, {"op": "exited", "pid": pid, "code": os.waitstatus_to_exitcode(status)})
 
     def _signal(self, pid: int, number: int) -> None:

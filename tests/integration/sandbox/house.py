@@ -17,6 +17,7 @@ from workers.sandbox.spec import Command, Entry, Spec
 
 INSIDE = "tests.integration.sandbox.inside"
 DEADLINE_SECONDS = 20.0
+_AHEAD = "signet-standby\n"
 
 Kind = TypeVar("Kind", bound=Exception)
 
@@ -91,8 +92,24 @@ async def refused(attempt: Awaitable[object], kind: type[Kind]) -> Kind:
 
 
 def children(pid: int) -> list[int]:
-    """List the children of a process, those too that wait to be reaped."""
+    """List the children of a process, those too that wait to be reaped, but not the sandbox ahead of the next wish."""
+    return [child for child in _children(pid) if _name(child) != _AHEAD]
+
+
+def ahead(pid: int) -> list[int]:
+    """List the sandboxes ahead of the next wish that wait for it."""
+    return [child for child in _children(pid) if _name(child) == _AHEAD and asleep(child)]
+
+
+def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text()
+    except OSError:
+        return ""
 
 
 def asleep(pid: int) -> bool:
