@@ -79,11 +79,12 @@ class Cell:
         self._parts = parts
         self._children = parts.children
         self._decisions = Decisions(self._decided)
+        self._cleaning = False
 
     @property
     def run(self) -> str:
-        """The run in it, `runs/{run}`; "" for none."""
-        return self.guest.name if self.guest else ""
+        """The run in it, `runs/{run}`; "" for none, also while what one left is cleaned up."""
+        return self.guest.name if self.guest and not self._cleaning else ""
 
     @property
     def alive(self) -> bool:
@@ -122,6 +123,7 @@ class Cell:
     def enter(self, guest: Guest) -> None:
         """Let a run in."""
         self.guest = guest
+        self._cleaning = False
 
     def leave(self) -> None:
         """Let the run out."""
@@ -182,6 +184,7 @@ class Cell:
 
         No grant that was the run's alone is in force when this returns, and all that its egress decided was heard.
         """
+        self._cleaning = True
         await self.sandbox.clear()
         try:
             await self._parts.ways.heard()
@@ -240,8 +243,10 @@ class Cell:
         self.logbook.write("egress", f"{decided.verdict} {what}{who}{often}: {decided.reason} ({decided.rule})")
 
     def _full(self, message: str) -> None:
-        """Hear that the workspace took too much; the sandbox's own processes are dead already."""
+        """Hear that the workspace takes too much; all that runs in the sandbox is being killed."""
         self.logbook.write("disk", message)
+        if self.guest:
+            self.guest.uploader.add(notice=events_pb2.Notice(code="workspace_full", message=message))
         if self._children:
             self._children.clear()
 

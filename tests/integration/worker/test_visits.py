@@ -1,9 +1,10 @@
 """People beside runs: a run never begins where a person is, and what a person runs ends with the run it is beside."""
 
-from signet.v1 import sandboxes_pb2
+from signet.v1 import policies_pb2, sandboxes_pb2
 from signet.work.v1 import work_pb2
-from tests.fakes.work import Attached, order
-from tests.integration.worker.conftest import Bench, execs, told
+from tests.fakes.site import Site
+from tests.fakes.work import Attached, grant, order
+from tests.integration.worker.conftest import HOST, Bench, execs, results, told
 
 
 async def visit(bench: Bench, ident: str, *argv: str) -> Attached:
@@ -43,3 +44,20 @@ async def test_what_a_person_runs_beside_a_run_ends_with_it_and_says_why(bench: 
         await bench.work.outcome(run)
     assert exited(person)[0].code == 128 + 9
     assert "the run in the sandbox ended" in exited(person)[0].detail
+
+
+async def test_what_was_granted_to_a_run_alone_is_not_a_persons_who_comes_after_it(bench: Bench, site: Site) -> None:
+    ask = policies_pb2.Ask(network=policies_pb2.NetworkAsk(host=HOST, port=site.port))
+    curl = f"curl -s http://{HOST}:{site.port}/"
+    async with bench.worker():
+        run = await bench.run(["hold", "go"], *execs(curl), policy=order(""))
+        await bench.work.seen(run, "sandbox_opened")
+        bench.work.direct(load_policy=order("", grant(ask, run)))
+        await bench.work.seen(run, "policy_loaded")
+        (bench.home.workspaces / "scribe" / "go").touch()
+        mine = results(await bench.work.outcome(run))[0]
+        await told(bench, lambda one: one.agent == "agents/scribe" and not one.run)
+        person = await visit(bench, "one", "/bin/sh", "-c", curl)
+        await bench.work.until(lambda: bool(exited(person)))
+    assert "a loopback address" in mine
+    assert b"nothing lets" in b"".join(message.exec.stdout for message in person.came)
