@@ -29,18 +29,22 @@ class Attach:
         self._pool = pool
         self._log = log
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ending = asyncio.Event()
 
     def take(self, order: work_pb2.AttachOrder) -> None:
         """Serve a caller, in a task of its own."""
-        if order.id in self._tasks:
+        if order.id in self._tasks or self._ending.is_set():
             return
         task = asyncio.create_task(self._serve(order))
         self._tasks[order.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(order.id, None))
 
     async def aclose(self) -> None:
-        """Leave every caller; what they run is killed."""
+        """Kill what callers run, tell them so, and leave them."""
+        self._ending.set()
         tasks = list(self._tasks.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=END_SECONDS)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -71,7 +75,7 @@ class Attach:
             guard = await stack.enter_async_context(cell.quota.guard(person=True))
             shown = _shown(start)
             cell.logbook.write("visited", shown)
-            code = await Visit(caller, cell, guard, self.name(cell)).serve(asked)
+            code = await Visit(caller, cell, guard, self.name(cell), self._ending).serve(asked)
             cell.logbook.write("left", f"exit code {code}: {shown}")
 
     async def _entered(self, stack: contextlib.AsyncExitStack, order: work_pb2.AttachOrder) -> Cell:
@@ -92,16 +96,16 @@ class Attach:
         if cell is None:
             await caller.fail("SANDBOX_NOT_FOUND", f"there is no {order.target}")
             return
-        leaving = asyncio.create_task(caller.left())
         telling = asyncio.create_task(_tell(caller, cell, follow=order.follow))
+        tasks = (telling, asyncio.create_task(caller.left()), asyncio.create_task(self._ending.wait()))
         try:
-            await asyncio.wait([leaving, telling], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if telling.done():
                 telling.result()
         finally:
-            for task in (leaving, telling):
+            for task in tasks:
                 task.cancel()
-            await asyncio.wait([leaving, telling])
+            await asyncio.wait(tasks)
 
     def name(self, cell: Cell) -> str:
         """Give a cell's name in the fleet, `sandboxes/{worker}.{id}`."""

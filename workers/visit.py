@@ -88,13 +88,17 @@ def size(asked: sandboxes_pb2.TerminalSize) -> Terminal:
 
 
 class Visit:
-    """One command of one caller in a cell. `sandbox` is its name for people; `guard` watches the disk meanwhile."""
+    """One command of one caller in a cell. `sandbox` is its name for people; `guard` watches the disk meanwhile.
 
-    def __init__(self, caller: Caller, cell: Cell, guard: Guard, sandbox: str) -> None:
+    When `ending` is set the worker ends: the command is killed, and its caller told.
+    """
+
+    def __init__(self, caller: Caller, cell: Cell, guard: Guard, sandbox: str, ending: asyncio.Event) -> None:
         self._caller = caller
         self._cell = cell
         self._guard = guard
         self._sandbox = sandbox
+        self._ending = ending
         self._run = cell.run
         self._input: Input | None = None
         self._outputs: dict[str, Output] = {}
@@ -106,9 +110,10 @@ class Visit:
         leaving = asyncio.create_task(self._caller.left())
         hearing = asyncio.create_task(self._hear(process))
         telling = asyncio.create_task(self._tell(process))
-        tasks = (leaving, hearing, telling)
+        stopping = asyncio.create_task(self._stop(process))
+        tasks = (leaving, hearing, telling, stopping)
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks[:-1], return_when=asyncio.FIRST_COMPLETED)
             if telling.done():
                 return telling.result()
             if hearing.done():
@@ -194,6 +199,10 @@ class Visit:
             elif kind == "signal" and request.signal in signal.valid_signals():
                 await process.signal(request.signal)
 
+    async def _stop(self, process: Process) -> None:
+        await self._ending.wait()
+        await process.signal(signal.SIGKILL)
+
     async def _tell(self, process: Process) -> int:
         """Send what it writes, then how it ended."""
         await self._caller.say(started=self._sandbox)
@@ -223,6 +232,8 @@ class Visit:
             return "its time was over (max_seconds)"
         if process.code != -signal.SIGKILL:
             return ""
+        if self._ending.is_set():
+            return "the worker is ending or being restarted"
         if self._cell.stopping:
             return "the sandbox was stopped"
         if ended := self._cell.sandbox.ended:

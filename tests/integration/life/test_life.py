@@ -111,6 +111,8 @@ async def test_a_run_that_fills_its_workspace_fails_and_says_what_to_do(town: To
     assert run.state == RunState.RUN_STATE_FAILED
     assert run.error.reason == "SANDBOX_FAILED"
     assert "16 MiB is the most" in run.error.message
+    notices = [event.notice.code async for event in town.fleet.client.runs.watch(run.name) if event.HasField("notice")]
+    assert "workspace_full" in notices
     assert await town.sh("rm f*; ls") == (0, "")
     assert (await town.task(READ)).state == RunState.RUN_STATE_SUCCEEDED
 

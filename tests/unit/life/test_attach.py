@@ -266,6 +266,19 @@ async def test_a_dead_sandbox_is_rebuilt_with_its_workspace_and_says_so(lodge: L
     assert old.sandbox.name in told
 
 
+async def test_a_worker_that_ends_tells_whoever_is_in_a_sandbox(lodge: Lodge) -> None:
+    call = await lodge.run("/bin/sleep", "1000")
+    await call.hear()
+    reading = lodge.call(f"sandboxes/here.{lodge.pool.cells[0].sandbox.name}", logs=True, follow=True)
+    await reading.hear()
+    ending = asyncio.create_task(lodge.attach.aclose())
+    exited = await call.end()
+    assert exited.code == 137
+    assert "the worker is ending" in exited.detail
+    await lines(reading)
+    await ending
+
+
 async def test_a_folder_goes_in_and_comes_out(lodge: Lodge) -> None:
     data = os.urandom(3_000_000)
     made = io.BytesIO()
