@@ -23,7 +23,7 @@ from workers.sidecars.egress.limits import Limits
 
 _HERE: Final = ("127.0.0.1",)
 _CURL: Final = "/usr/bin/curl"
-_LIMITS: Final = Limits(connections=16, dial_seconds=1.0, handshake_seconds=3.0, idle_seconds=5.0)
+_LIMITS: Final = Limits(connections=16, dial_seconds=1.0, handshake_seconds=2.0, idle_seconds=5.0)
 # Names that lead where they must not, and whether the policy lets anybody to them: it does, to each.
 _LYING: Final[Mapping[str, list[list[str]]]] = {
     "inner.test": [["127.0.0.1"]],

@@ -1,7 +1,6 @@
 """The sandboxes that are attacked: one that harmless attacks share, fresh ones for the others, and a sibling."""
 
 import asyncio
-import json
 import os
 import socket
 import sys
@@ -9,16 +8,16 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from workers.attacks import intruder, neighbour
 from workers.attacks.attack import Attack
 from workers.attacks.attempt import CHANNEL
+from workers.attacks.talk import Talk
 from workers.attacks.trap import LARGE_BYTES, Trap
 from workers.measure import Measure
 from workers.sandbox.errors import SandboxUnavailable
 from workers.sandbox.launcher import Launcher
-from workers.sandbox.process import Process
 from workers.sandbox.sandbox import Sandbox
 from workers.sandbox.spec import Command, Entry, Limits, Spec
 from workers.sandbox.terminal import Terminal
@@ -49,39 +48,11 @@ SMALL: Final = Limits(
 """What a sandbox has in which bombs go off."""
 
 _SPARE_SECONDS: Final = 5.0
+_START_SECONDS: Final = 20.0
+_FIELDS: Final = {"": "pid", "_address": "address", "_descriptor": "descriptor"}
 _ALIVE: Final = "import os; print(sum(name.isdigit() for name in os.listdir('/proc')))"
 _QUIET: Final = 2
 """Processes in a sandbox where nothing runs but what counts them: that, and pid 1."""
-
-
-class Talk:
-    """A program inside that answers JSON lines with JSON lines."""
-
-    def __init__(self, ours: socket.socket, process: Process) -> None:
-        self.process = process
-        self._ours = ours
-        self._rest = b""
-
-    async def ask(self, message: Mapping[str, Any] | None, seconds: float) -> dict[str, Any]:
-        """Send a message, if there is one, and give the answer. TimeoutError, ConnectionError if none comes."""
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(seconds):
-            if message is not None:
-                await loop.sock_sendall(self._ours, json.dumps(message).encode() + b"\n")
-            while b"\n" not in self._rest:
-                piece = await loop.sock_recv(self._ours, 1 << 16)
-                if not piece:
-                    raise ConnectionError("the process inside is gone")
-                self._rest += piece
-        line, _, self._rest = self._rest.partition(b"\n")
-        return cast("dict[str, Any]", json.loads(line))
-
-    def shown(self) -> bytes:
-        """Give what its terminal shows, if it has one."""
-        try:
-            return os.read(self.process.terminal, 1 << 16) if self.process.terminal is not None else b""
-        except OSError:  # nothing, or it is gone
-            return b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +118,14 @@ class Ground:
         secret = self.trap.secret("another agent's sandbox")
         box = await self._box("sibling", UID - 1, Limits())
         env = {"SECRET": secret, "NAME": neighbour.SIBLING}
-        talk = await self._begin(box, self._program(neighbour.BOOT), self._stack, env)
-        found = await talk.ask(None, 20)
+        talk = await self._begin(box, _program(neighbour.BOOT), self._stack, env)
+        found = await talk.ask(None, _START_SECONDS)
         self._sibling_box = box
         self._sibling = {"sibling": str(box.spec.workspace), "sibling_pid": _host_pid(box, found["pid"])}
 
     async def _attempt_alone(self, attack: Attack) -> dict[str, str]:
         name = f"alone-{attack.do.__name__.replace('_', '-')}"[:40]
-        async with self._cell(name, SMALL) as cell:
+        async with self._cell(name, SMALL, beside=attack.area == "processes") as cell:
             said = await self._attack(cell, cell.program, attack)
             await self._look_after(cell.sandbox)
         return said
@@ -220,18 +191,21 @@ class Ground:
             return int(answers.read() or b"0")
 
     @asynccontextmanager
-    async def _cell(self, name: str, limits: Limits, gate: "Gate | None" = None) -> AsyncIterator[Cell]:
+    async def _cell(
+        self, name: str, limits: Limits, gate: "Gate | None" = None, *, beside: bool = True
+    ) -> AsyncIterator[Cell]:
         async with AsyncExitStack() as stack:
             box = await stack.enter_async_context(await self._open_box(name, UID, limits, gate))
-            env = {"SECRET": self.trap.secret("another process of the sandbox", "inside"), "NAME": neighbour.NEIGHBOUR}
-            beside = await self._begin(box, self._program(neighbour.BOOT), stack, env)
-            found = await beside.ask(None, 20)
-            program = await self._begin(box, self._program(intruder.BOOT), stack)
-            places = {"neighbour": found["pid"], "neighbour_address": found["address"]}
-            places["neighbour_descriptor"] = found["descriptor"]
-            yield Cell(
-                box, program, {**places, **(gate.places if gate else {}), "limits": asdict(limits), "shown": _shown()}
-            )
+            places = {**(gate.places if gate else {}), "limits": asdict(limits), "shown": _shown()}
+            if beside:
+                places |= await self._neighbour(box, stack)
+            yield Cell(box, await self._begin(box, _program(intruder.BOOT), stack), places)
+
+    async def _neighbour(self, box: Sandbox, stack: AsyncExitStack) -> dict[str, Any]:
+        """Start a process beside the intruder, and give the bait's fields of it."""
+        env = {"SECRET": self.trap.secret("another process of the sandbox", "inside"), "NAME": neighbour.NEIGHBOUR}
+        found = await (await self._begin(box, _program(neighbour.BOOT), stack, env)).ask(None, _START_SECONDS)
+        return {f"neighbour{field}": found[name] for field, name in _FIELDS.items()}
 
     async def _box(self, name: str, uid: int, limits: Limits) -> Sandbox:
         return await self._stack.enter_async_context(await self._open_box(name, uid, limits))
@@ -263,14 +237,11 @@ class Ground:
         if self.launcher.as_root:
             os.chown(workspace, uid, uid)
 
-    def _program(self, boot: str) -> Command:
-        return Command((_python(), "-I", "-S", "-c", boot, str(SOURCES)))
-
     async def _other(self, box: Sandbox, start: str) -> Talk:
         """Start an intruder as an entry, or on a terminal."""
         if start == "entry":
             return await self._begin(box, Entry("workers.attacks.intruder:main"), self._stack)
-        return await self._begin(box, self._program(intruder.BOOT), self._stack, terminal=Terminal(24, 80))
+        return await self._begin(box, _program(intruder.BOOT), self._stack, terminal=Terminal(24, 80))
 
     async def _begin(
         self,
@@ -290,6 +261,10 @@ class Ground:
 
 def _shown() -> tuple[str, ...]:
     return (*map(str, SHOWN), os.path.realpath(sys.base_prefix), sys.base_prefix)
+
+
+def _program(boot: str) -> Command:
+    return Command((_python(), "-I", "-S", "-c", boot, str(SOURCES)))
 
 
 def _python() -> str:

@@ -292,7 +292,7 @@ def slow_words(bait: Bait) -> str:
                 raise ConnectionError(f"ended: {said[:60]!r}")
         except (BrokenPipeError, ConnectionResetError) as error:
             raise ConnectionError("it was cut") from error
-    return "held for five seconds, where three are allowed"
+    return "held for five seconds, where two are allowed"
 
 
 def _by(bait: Bait, host: str) -> str:
