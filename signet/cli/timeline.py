@@ -134,7 +134,7 @@ def _said(event: RunEvent, tools: dict[str, str], *, full: bool) -> str:
         case "tool_call_finished":
             return _tool_result(event.tool_call_finished, tools, full=full)
         case kind if kind in NOTED:
-            return noted(event)
+            return noted(event, over=True)
         case "finished":
             return toned(event.finished.outcome)
         case _:

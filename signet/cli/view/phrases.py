@@ -71,14 +71,17 @@ def first_lines(text: str) -> str:
     return cut(lines[0], 80) + more
 
 
-def noted(event: RunEvent) -> str:
-    """Say what a notice, a lost attempt, a cancel, an approval, a decision on a connection or a new policy tells."""
+def noted(event: RunEvent, *, over: bool = False) -> str:
+    """Say what a notice, a lost attempt, a cancel, an approval, a decision on a connection or a new policy tells.
+
+    `over`: it is told afterwards, when nothing can be answered any more.
+    """
     if event.HasField("egress_decided"):
         return egress(event.egress_decided)
     if event.HasField("approval_requested"):
         asked = event.approval_requested
-        how = dim(f"signet approve {ident(asked.approval)}")
-        return f"{click.style(f'? asks to {asked.text}', fg='yellow', bold=True)}\n  {how}"
+        line = click.style(f"? asks to {asked.text}", fg="yellow", bold=True)
+        return line if over else f"{line}\n  {dim(f'signet approve {ident(asked.approval)}')}"
     if event.HasField("approval_answered"):
         return _answered(event.approval_answered)
     if event.HasField("policy_loaded"):

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from signet.v1 import approvals_pb2, policies_pb2
-from tests.fakes.boundary import DOCUMENT, WIDER
+from signet.v1 import approvals_pb2, events_pb2, policies_pb2
+from tests.fakes.boundary import DOCUMENT, WIDER, answered, asks, reaching
+from tests.fakes.control import text
 from tests.fakes.hosted import Hosted
 from tests.unit.cli.conftest import Cli
 
@@ -260,3 +261,31 @@ def test_a_busy_sandbox_is_stopped_by_force_only(cli: Cli, fleet: Hosted) -> Non
 def test_documents_are_what_they_were(cli: Cli) -> None:
     assert cli.run("policy", "show", "default", "-q").stdout == DOCUMENT
     assert not cli.run("policy", "show", "default", "-q").stderr
+
+
+def test_what_a_run_reached_and_asked_stands_in_its_timeline(cli: Cli, fleet: Hosted) -> None:
+    name = fleet.state.boundary.ask()
+    loaded = events_pb2.PolicyLoaded(policy="policies/reader", version=2, closed=1)
+    fleet.state.scripts["reach"] = (
+        *reaching(), asks(name, "connect to api.example.org:443"), answered(name, "APPROVED"),
+        events_pb2.RunEvent(policy_loaded=loaded), text("Done."),
+    )  # fmt: skip
+
+    watched = cli.run("run", "assistant", "reach").stderr
+    shown = cli.run("runs", "show", "last").stdout
+
+    assert f"signet approve {name.partition('/')[2]}" in watched
+    assert "pypi.org" not in watched  # what is let through is only told afterwards
+    assert "✓ curl → pypi.org:443 (2 times)  network.preset.python-packages.endpoints[0]" in shown
+    for said in (watched, shown):
+        assert "✗ curl → api.example.org:443 (2 times)  denied by default: nothing lets" in said
+        assert "~ curl → x.example.org:443 (2 times)  would be denied" in said
+        assert "? asks to connect to api.example.org:443" in said
+        assert "✓ approved by tokens/operator" in said
+        assert "policy reader version 2, and its grants; 1 connection closed" in said
+    lines = [json.loads(line) for line in cli.run("runs", "watch", "last", "-o", "jsonl").stdout.splitlines()]
+    assert [line["egress_decided"]["verdict"] for line in lines if "egress_decided" in line] == [
+        "allow",
+        "deny",
+        "audit",
+    ]
