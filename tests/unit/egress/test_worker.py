@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import socket
+import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,6 +115,30 @@ async def test_one_that_died_is_forked_again_under_the_same_policy(rig: Rig, sit
         code, out, err = await rig.curl(f"http://localhost:{here.port}/")
         assert (code, out) == (0, "hello from the site\n"), err
         assert rig.egress.restarts == round_
+
+
+@pytest.mark.parametrize("way", ["tunnel", "request"])
+async def test_clients_that_hang_up_in_the_middle_of_an_answer_end_nothing_else(
+    rig: Rig, site: Sites, way: str
+) -> None:
+    large = await site(lambda _: b"HTTP/1.1 200 OK\r\n\r\n" + bytes(20_000_000))
+    here = await site()
+    both = f"}}, {{host: localhost, port: {large.port}, allowed_ips: [127.0.0.1]"
+    await rig.load(local(here.port, both))
+    at = f"localhost:{large.port}"
+    request = f"GET http://{at}/ HTTP/1.1\r\nHost: {at}\r\n\r\n"
+    if way == "tunnel":
+        request = f"CONNECT {at} HTTP/1.1\r\nHost: {at}\r\n\r\n\0GET / HTTP/1.1\r\n\r\n"
+    for size in range(1, 8):
+        reader, writer = await asyncio.open_connection(*rig.listener.getsockname(), limit=1024)
+        writer.write(request.encode())
+        await reader.readexactly(size * 50)
+        sock = writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+    code, out, err = await rig.curl(f"http://localhost:{here.port}/")
+    assert (code, out) == (0, "hello from the site\n"), err
+    assert rig.egress.restarts == 0
 
 
 async def test_a_policy_is_in_force_when_load_returns(rig: Rig, site: Sites) -> None:

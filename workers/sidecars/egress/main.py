@@ -7,6 +7,7 @@ nothing is accepted.
 
 import asyncio
 import contextlib
+import signal
 import socket
 from typing import Any
 
@@ -137,6 +138,7 @@ async def _full(client: Plain, most: int) -> None:
 
 def main() -> None:
     """Run as a fork of the zygote, or by hand with a listener at fd 3 and a socket at fd 4."""
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # who hangs up is one error of one connection
     listener, control = socket.socket(fileno=LISTENER), socket.socket(fileno=CONTROL)
 
     async def serve() -> None:
