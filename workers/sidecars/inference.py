@@ -6,6 +6,7 @@ reported.
 """
 
 import asyncio
+import signal
 import socket
 
 from workers.sidecars import http, reports
@@ -140,6 +141,7 @@ async def refuse(client: Wire, refused: Refused) -> None:
 
 def main() -> None:
     """Run as a fork of the zygote, or by hand with a listener at fd 3 and a socket at fd 4."""
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # who hangs up is one error of one connection
     listener, control = socket.socket(fileno=LISTENER), socket.socket(fileno=CONTROL)
 
     async def serve() -> None:
