@@ -110,9 +110,10 @@ class Launcher:
         sandbox = Sandbox(spec, ours, pid, death, self._killing(pid), group=group)
         self._know(sandbox, death)
         try:
-            # It goes on only when the sandbox has answered it, so all that it ever starts is in the group.
-            _place(group, pid)
             async with asyncio.timeout(_OPEN_SECONDS):
+                if group is not None:  # in a thread: the kernel may take milliseconds, in which pid 1 does its own
+                    await asyncio.to_thread(_place, group, pid)
+                    sandbox.placed()
                 await sandbox.opened()
         except TimeoutError as late:
             await sandbox.aclose()
@@ -231,9 +232,7 @@ def _prepare(spec: Spec) -> None:
         raise SandboxUnavailable(f"{spec.workspace} is not a folder.", layer="workspace")
 
 
-def _place(group: Group | None, pid: int) -> None:
-    if group is None:
-        return
+def _place(group: Group, pid: int) -> None:
     try:
         group.place(pid)
     except ProcessLookupError:

