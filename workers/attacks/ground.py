@@ -18,6 +18,7 @@ from workers.attacks.trap import LARGE_BYTES, Trap
 from workers.measure import Measure
 from workers.sandbox.errors import SandboxUnavailable
 from workers.sandbox.launcher import Launcher
+from workers.sandbox.process import Process
 from workers.sandbox.sandbox import Sandbox
 from workers.sandbox.spec import Command, Entry, Limits, Spec
 from workers.sandbox.terminal import Terminal
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 SOURCES: Final = Path(__file__).parents[2]
 SHOWN: Final = tuple(SOURCES / "workers" / name for name in ("attacks", "sandbox"))
 INSIDE: Final = ("workers.attacks.intruder",)
-PRELOAD: Final = (*INSIDE, "workers.attacks.way")
+PRELOAD: Final = (*INSIDE, "workers.attacks.way", "workers.sidecars.inference")
 INFERENCE: Final = ("127.0.0.2", 80)
 EGRESS: Final = ("127.0.0.1", 3128)
 UID: Final = 299_998
@@ -78,6 +79,7 @@ class Ground:
         self._sibling_box: Sandbox | None = None
         self._shared: Cell | None = None
         self._others: dict[str, Talk] = {}
+        self._sidecar: Process | None = None
         self._out: Cell | None = None
         self._gate: Gate | None = None
 
@@ -103,6 +105,7 @@ class Ground:
             return await self._attempt_out(attack)
         if self._shared is None or self._shared.sandbox.ended is not None:
             self._shared = await self._stack.enter_async_context(self._cell("attacked", Limits()))
+            await self._serve(self._shared.sandbox)
             self._others.clear()
         if attack.start == "program":
             return await self._attack(self._shared, self._shared.program, attack)
@@ -154,6 +157,9 @@ class Ground:
             said = {"outcome": "killed", "detail": f"the attacker was ended with its attack: {error}"}
         if cell.sandbox.ended is not None:
             self.trap.saw(f"the sandbox ended: {cell.sandbox.ended}")
+        if self._sidecar and self._sidecar.code is not None:
+            self.trap.saw(f"the inference sidecar ended with {self._sidecar.code}")
+            self._sidecar = None
         if self._sibling_box and self._sibling_box.ended is not None:
             self.trap.saw("the other agent's sandbox ended")
         return {str(key): str(value) for key, value in said.items()}
@@ -236,6 +242,14 @@ class Ground:
         workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.launcher.as_root:
             os.chown(workspace, uid, uid)
+
+    async def _serve(self, box: Sandbox) -> None:
+        """Put the inference sidecar before the door to models, for no run."""
+        ours, theirs = socket.socketpair()
+        self._stack.callback(ours.close)
+        with theirs:
+            fds = {3: box.listeners["inference"].fileno(), 4: theirs.fileno()}
+            self._sidecar = await self.launcher.sidecar("workers.sidecars.inference:main", fds=fds)
 
     async def _other(self, box: Sandbox, start: str) -> Talk:
         """Start an intruder as an entry, or on a terminal."""

@@ -5,6 +5,7 @@ from workers.attacks.areas import (
     egress,
     execution,
     files,
+    inference,
     inheritance,
     kernel,
     mounts,
@@ -23,22 +24,8 @@ from workers.attacks.areas import (
 from workers.attacks.attack import Attack
 
 _MODULES = (
-    *(
-        network,
-        dns,
-        egress,
-        requests,
-        placeholders,
-        unix,
-        proc,
-        processes,
-        namespaces,
-        mounts,
-        files,
-        execution,
-        privileges,
-        inheritance,
-    ),
+    *(network, dns, egress, requests, placeholders, inference, unix),
+    *(proc, processes, namespaces, mounts, files, execution, privileges, inheritance),
     *(siblings, terminal, kernel, resources),
 )
 
