@@ -83,6 +83,18 @@ async def test_whoever_watches_sees_what_waits_and_then_what_becomes_of_it(signe
         assert (await anext(watching)).state == approvals_pb2.APPROVAL_STATE_DENIED
 
 
+async def test_what_was_answered_while_nobody_was_reached_is_told_too(signet: AsyncSignet, state: State) -> None:
+    name = state.boundary.ask()
+    async with aclosing(signet.approvals.watch()) as watching:
+        await anext(watching)
+        state.boundary.approvals[name].state = approvals_pb2.APPROVAL_STATE_DENIED
+        state.boundary.close()
+        found = await anext(watching)
+        assert (found.name, found.state) == (name, approvals_pb2.APPROVAL_STATE_DENIED)
+        second = state.boundary.ask("b.example.org")
+        assert (await anext(watching)).name == second  # once, and not the first again
+
+
 async def test_a_secret_goes_in_and_never_comes_out(signet: AsyncSignet, state: State) -> None:
     made = await signet.secrets.put("github-token", "hush", owner="assistant")
 
