@@ -34,7 +34,7 @@ async def furnish(site: Site, page: Page) -> list[str]:
     scripts = site.fleet.scripts
     boundary = site.fleet.state.boundary
     question = boundary.ask(command="git push --force " + "very-long-" * 30)
-    answered = boundary.approvals[boundary.ask("pypi.org", session="sessions/s")]
+    answered = boundary.approvals[boundary.ask("packages.example.org", session="sessions/s")]
     answered.state, answered.caller = approvals_pb2.APPROVAL_STATE_APPROVED, "tokens/operator"
     boundary.grants["grants/g"] = policies_pb2.Grant(
         name="grants/g", agent="agents/assistant", ask=answered.ask, scope=policies_pb2.GRANT_SCOPE_AGENT

@@ -125,12 +125,12 @@ async def test_an_answer_that_is_none_or_too_late_is_said(site: Site, visit: Vis
 
 
 async def test_a_grant_is_revoked(site: Site, visit: Visit) -> None:
-    ask = policies_pb2.Ask(network=policies_pb2.NetworkAsk(host="pypi.org", port=443))
+    ask = policies_pb2.Ask(network=policies_pb2.NetworkAsk(host="packages.example.org", port=443))
     grant = policies_pb2.Grant(name="grants/g", agent="agents/assistant", ask=ask, scope=3)  # type: ignore[arg-type] # a wire value
     site.fleet.state.boundary.grants["grants/g"] = grant
     page = await visit()
     await page.goto(f"{site.url}/approvals")
-    await page.get_by_role("button", name="Revoke: assistant may connect to pypi.org:443").click()
+    await page.get_by_role("button", name="Revoke: assistant may connect to packages.example.org:443").click()
     await expect(page.get_by_text("No grants.")).to_be_visible()
 
     assert site.fleet.state.boundary.grants["grants/g"].HasField("revoke_time")

@@ -135,7 +135,7 @@ def fenced() -> Boundary:
 def reaching() -> list[events_pb2.RunEvent]:
     """Script what a run reached and what it was refused."""
     told = (
-        ("pypi.org", "allow", "network.preset.python-packages.endpoints[0]", ""),
+        ("packages.example.org", "allow", "network.preset.python-packages.endpoints[0]", ""),
         ("api.example.org", "deny", "default", "nothing lets api.example.org:443 through"),
         ("x.example.org", "audit", "default", "it would be denied under `enforce`"),
     )

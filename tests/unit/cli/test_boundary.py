@@ -145,7 +145,7 @@ def test_what_is_in_force_for_an_agent(cli: Cli) -> None:
 def test_presets_and_schema_need_no_fleet(tmp_path: Path) -> None:
     cli = Cli(tmp_path)
     assert "python-packages" in cli.run("policy", "presets").stdout
-    assert "pypi.org" in cli.run("policy", "presets", "python-packages").stdout
+    assert "endpoints:" in cli.run("policy", "presets", "python-packages").stdout
     assert "Did you mean `python-packages`" in cli.run("policy", "presets", "python-package").stderr
     assert json.loads(cli.run("policy", "schema").stdout)["title"] == "Signet policy"
 
@@ -275,8 +275,8 @@ def test_what_a_run_reached_and_asked_stands_in_its_timeline(cli: Cli, fleet: Ho
     shown = cli.run("runs", "show", "last").stdout
 
     assert f"signet approve {name.partition('/')[2]}" in watched
-    assert "pypi.org" not in watched  # what is let through is only told afterwards
-    assert "✓ curl → pypi.org:443 (2 times)  network.preset.python-packages.endpoints[0]" in shown
+    assert "packages.example.org" not in watched  # what is let through is only told afterwards
+    assert "✓ curl → packages.example.org:443 (2 times)  network.preset.python-packages.endpoints[0]" in shown
     for said in (watched, shown):
         assert "✗ curl → api.example.org:443 (2 times)  denied by default: nothing lets" in said
         assert "~ curl → x.example.org:443 (2 times)  would be denied" in said
