@@ -10,6 +10,7 @@ import pytest
 
 from tests.fakes.site import Asked, Site, plain
 from tests.unit.egress.conftest import Sites, network
+from tests.unit.egress.test_inspected import looked
 from tests.unit.egress.way import Way
 
 VALUE = "ghp_real+value/0123456789"
@@ -79,14 +80,25 @@ async def test_a_placeholder_within_basic_credentials_is_swapped(way: Way, site:
     assert base64.b64decode(sent).decode() == f"me:{VALUE}"
 
 
-async def test_a_placeholder_is_swapped_in_plain_http_where_the_policy_says_so(
-    way: Way, site: Sites, router: Router
+@pytest.mark.parametrize("words", [["http://site.test:PORT/api/x"], ["-p", "http://site.test:PORT/api/x"]])
+async def test_a_placeholder_is_refused_where_the_network_would_read_it(
+    way: Way, site: Sites, router: Router, words: list[str]
 ) -> None:
+    """Also within a tunnel to where TLS is meant to be spoken."""
     here = await site()
     mark = await lend(way, router, here, header="x-key")
-    code, _, err = await way.curl("-H", f"X-Key: {mark}", f"http://site.test:{here.port}/api/x")
-    assert code == 0, err
-    assert here.asked[0].headers["x-key"] == VALUE
+    _, out, _ = await way.curl("-H", f"X-Key: {mark}", *(word.replace("PORT", str(here.port)) for word in words))
+    assert "over TLS alone" in out
+    assert not here.asked
+
+
+async def test_a_value_that_comes_back_in_the_clear_is_the_placeholder_again(
+    way: Way, site: Sites, router: Router
+) -> None:
+    here = await site(lambda _: plain(VALUE.encode()))
+    mark = await lend(way, router, here)
+    code, out, err = await way.curl(f"http://site.test:{here.port}/api/x")
+    assert (code, out) == (0, mark), err
 
 
 WRONG = {
@@ -212,17 +224,13 @@ async def test_a_secret_that_is_not_set_yet_does_not_shut_its_host(way: Way, sit
 
 
 async def test_a_websocket_in_which_a_value_shows_is_cut(way: Way, site: Sites, router: Router) -> None:
-    here = await site(
-        lambda _: b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n"
-    )
+    switch = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n"
+    here = await site(lambda _: switch, tls="site.test")
     mark = await lend(way, router, here)
     at = f"site.test:{here.port}"
-    head = (
-        f"GET http://{at}/api/x HTTP/1.1\r\nHost: {at}\r\nAuthorization: {mark}\r\n"
-        "Upgrade: websocket\r\nConnection: upgrade\r\n\r\n"
-    )
-    reader, writer = await asyncio.open_connection("127.0.0.1", way.port)
-    writer.write(head.encode())
+    reader, writer = await looked(way, at, ["http/1.1"])
+    head = f"GET /api/x HTTP/1.1\r\nHost: {at}\r\nAuthorization: {mark}\r\n"
+    writer.write(f"{head}Upgrade: websocket\r\nConnection: upgrade\r\n\r\n".encode())
     async with asyncio.timeout(10):
         assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
         writer.write(b"ping!")

@@ -33,6 +33,10 @@ class Box:
     pid: int = os.getpid()
 
 
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 @dataclass
 class Rig:
     launcher: Launcher
@@ -40,6 +44,7 @@ class Rig:
     listener: socket.socket
     authority: Authority
     decided: list[Decided]
+    others: list[int]
     asked: list[Attempt] = field(default_factory=list)
 
     async def load(self, text: str) -> int:
@@ -51,8 +56,9 @@ class Rig:
         return await run("curl", "-sS", "--noproxy", "", "-x", proxy, "--cacert", str(self.authority.bundle), url)
 
     def children(self) -> list[int]:
+        """Give what the zygote has forked since the test began."""
         pid = self.launcher.pid
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return [child for child in _children(pid) if child not in self.others]
 
 
 @pytest.fixture
@@ -66,6 +72,7 @@ async def rig(tmp_path: Path, outside: Authority) -> AsyncIterator[Rig]:
         return "approvals/a7"
 
     async with await Launcher.start([PRELOAD]) as launcher:
+        others = _children(launcher.pid)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             listener.setblocking(False)
             authority = Authority.make(tmp_path / "inside.pem", "box-1", roots=outside.bundle)
@@ -79,7 +86,7 @@ async def rig(tmp_path: Path, outside: Authority) -> AsyncIterator[Rig]:
                 decided=decided.append,
                 ask=ask,
             )
-            yield Rig(launcher, egress, listener, authority, decided, asked)
+            yield Rig(launcher, egress, listener, authority, decided, others, asked)
             await egress.aclose()
 
 

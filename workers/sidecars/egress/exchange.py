@@ -16,6 +16,7 @@ from workers.sidecars.egress.passage import Passage
 from workers.sidecars.egress.placeholder import Scan
 from workers.sidecars.egress.redact import Redactor
 from workers.sidecars.egress.rules import Rules
+from workers.sidecars.egress.target import HTTPS
 from workers.sidecars.egress.upstream import Upstream
 from workers.sidecars.egress.vault import Vault
 from workers.sidecars.egress.wire import Wire, left, moved
@@ -69,7 +70,8 @@ class Exchange:
         order = place.rules.order
         if order is None:
             raise Gone("nothing is in force")
-        lent = await lend.prepare(order, place.vault, passage.target, path, asked.passed())
+        private = place.usual == HTTPS
+        lent = await lend.prepare(order, place.vault, passage.target, path, asked.passed(), private=private)
         if "100-continue" in asked.listed("expect"):
             await self._client.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         again = place.upstream.used and method in _REPEATED and not length

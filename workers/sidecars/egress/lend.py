@@ -22,8 +22,11 @@ class Lent:
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-async def prepare(order: Order, keeper: Vault, target: Target, path: str, headers: Headers) -> Lent:
-    """Swap the placeholders of a request for their values. Raises Denied for one that may not stand where it does."""
+async def prepare(order: Order, keeper: Vault, target: Target, path: str, headers: Headers, *, private: bool) -> Lent:
+    """Swap the placeholders of a request for their values. Raises Denied for one that may not stand where it does.
+
+    `private`: it goes on over TLS. In the clear nothing is lent, and answers are watched all the same.
+    """
     placeholder.check_target(path)
     uses = {order.placeholders.get(use.name, ""): use for use in lend.lent(order.policy, target.host, target.port)}
     uses.pop("", None)
@@ -35,7 +38,7 @@ async def prepare(order: Order, keeper: Vault, target: Target, path: str, header
 
     def value(text: str, name: str) -> str | None:
         use = uses.get(text)
-        if use is None or not lend.carries(use, target.host, target.port, path, name):
+        if use is None or not private or not lend.carries(use, target.host, target.port, path, name):
             return None
         found = borrowed[text]
         if found is None:

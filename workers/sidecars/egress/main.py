@@ -136,13 +136,13 @@ async def _full(client: Plain, most: int) -> None:
         client.close()
 
 
-def main() -> None:
+def main(lookup: dial.Lookup = dial.system) -> None:
     """Run as a fork of the zygote, or by hand with a listener at fd 3 and a socket at fd 4."""
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # who hangs up is one error of one connection
     listener, control = socket.socket(fileno=LISTENER), socket.socket(fileno=CONTROL)
 
     async def serve() -> None:
-        await Egress(listener, control).run()
+        await Egress(listener, control, lookup).run()
 
     asyncio.run(serve())
 

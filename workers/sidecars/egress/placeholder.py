@@ -13,6 +13,7 @@ MARK = b"signet:secret:"
 LETTERS = 128
 """More than a placeholder has."""
 _TEXT = re.compile(r"signet:secret:[A-Za-z0-9._-]{1,64}:[0-9a-f]{32}")
+_HINT = "the policy's `secrets` name host, port, path and header; a secret is lent over TLS alone"
 _BASIC = re.compile(r"(?i:basic)[ ]+([A-Za-z0-9+/=_-]+)")
 
 Value = Callable[[str, str], str | None]
@@ -22,7 +23,7 @@ Value = Callable[[str, str], str | None]
 def misplaced(where: str) -> Denied:
     """Refuse a placeholder."""
     message = f"a secret's placeholder stands in {where}, where the policy does not lend it"
-    return Denied(403, "secret_misplaced", message, hint="the policy's `secrets` name host, port, path and header")
+    return Denied(403, "secret_misplaced", message, hint=_HINT)
 
 
 def check_target(target: str) -> None:
