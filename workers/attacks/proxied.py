@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 TRUSTED: Final = "/etc/signet/ca.pem"
 ANSWER_SECONDS: Final = 2.0
-_SILENCE_SECONDS: Final = 0.2
+_SILENCE_SECONDS: Final = 0.1
 _PIECE: Final = 1 << 16
 _MOST: Final = 1 << 20
 

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Self
 from urllib.parse import unquote
@@ -205,8 +206,14 @@ def flood(seen: bytes) -> bytes:
     if b"/open/headers" in seen:
         return b"HTTP/1.1 200 OK\r\n" + b"".join(b"x-%d: %b\r\n" % (n, _FLOOD[:8000]) for n in range(500)) + b"\r\n"
     if b"/open/compressed" in seen:
-        return said(gzip.compress(bytes(64 << 20)), b"content-encoding: gzip")
+        return said(_small_and_large(), b"content-encoding: gzip")
     return hello(seen)
+
+
+@cache
+def _small_and_large() -> bytes:
+    """Compress 64 MiB, which takes a while."""
+    return gzip.compress(bytes(64 << 20))
 
 
 def said(body: bytes, *headers: bytes) -> bytes:

@@ -177,7 +177,7 @@ def other_versions(bait: Bait) -> str:
     """Speak other versions of HTTP."""
     at = f"allowed.test:{bait.sites['allowed']}"
     ways = (
-        f"GET http://{at}/hidden\r\n",
+        f"GET http://{at}/hidden\r\n\r\n",
         f"GET http://{at}/hidden HTTP/0.9\r\n\r\n",
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     )
