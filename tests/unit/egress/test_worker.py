@@ -10,6 +10,7 @@ import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ from workers.authority import Authority
 from workers.egress import PRELOAD, Decided, Egress, EgressRefused
 from workers.placeholders import Placeholders
 from workers.sandbox.launcher import Launcher
+from workers.sandbox.process import Process
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,6 @@ class Box:
     pid: int = os.getpid()
 
 
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
 @dataclass
 class Rig:
     launcher: Launcher
@@ -44,7 +42,7 @@ class Rig:
     listener: socket.socket
     authority: Authority
     decided: list[Decided]
-    others: list[int]
+    forked: list[int]
     asked: list[Attempt] = field(default_factory=list)
 
     async def load(self, text: str) -> int:
@@ -56,14 +54,16 @@ class Rig:
         return await run("curl", "-sS", "--noproxy", "", "-x", proxy, "--cacert", str(self.authority.bundle), url)
 
     def children(self) -> list[int]:
-        """Give what the zygote has forked since the test began."""
+        """Give the sidecars that live."""
         pid = self.launcher.pid
-        return [child for child in _children(pid) if child not in self.others]
+        living = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [child for child in self.forked if str(child) in living]
 
 
 @pytest.fixture
-async def rig(tmp_path: Path, outside: Authority) -> AsyncIterator[Rig]:
+async def rig(tmp_path: Path, outside: Authority, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
     decided: list[Decided] = []
+    forked: list[int] = []
     asked: list[Attempt] = []
 
     async def ask(attempt: Attempt, decision: Decision) -> str:
@@ -72,7 +72,14 @@ async def rig(tmp_path: Path, outside: Authority) -> AsyncIterator[Rig]:
         return "approvals/a7"
 
     async with await Launcher.start([PRELOAD]) as launcher:
-        others = _children(launcher.pid)
+        fork = launcher.sidecar
+
+        async def noted(target: str, **more: Any) -> Process:
+            process = await fork(target, **more)
+            forked.append(process.pid)
+            return process
+
+        monkeypatch.setattr(launcher, "sidecar", noted)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             listener.setblocking(False)
             authority = Authority.make(tmp_path / "inside.pem", "box-1", roots=outside.bundle)
@@ -86,7 +93,7 @@ async def rig(tmp_path: Path, outside: Authority) -> AsyncIterator[Rig]:
                 decided=decided.append,
                 ask=ask,
             )
-            yield Rig(launcher, egress, listener, authority, decided, others, asked)
+            yield Rig(launcher, egress, listener, authority, decided, forked, asked)
             await egress.aclose()
 
 
