@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from router.ask import Ask
@@ -18,6 +18,7 @@ from router.sse import Garbage, Stream
 from router.store.ledger import Ledger, LedgerError, Row
 from router.translate import from_fault, from_status, seen
 from router.usage import Charge, Usage, estimate, read
+from router.watch import Watch
 from router.wire import Answer, Fault, Request, Target, Wire, WireError
 from signet.kit.names import uuid7
 from signet.kit.times import now_micros
@@ -69,9 +70,16 @@ class Attempt:
     model: Model
     target: Target
     began: float
+    _watch: Watch = field(default_factory=Watch)
 
     async def run(self, sink: Sink) -> None:
         """Bring the answer to the sink. Raises Refusal while nothing was sent. A caller that leaves is charged too."""
+        try:
+            await self._answer(sink)
+        finally:
+            self._watch.close()
+
+    async def _answer(self, sink: Sink) -> None:
         answer = await self._open()
         try:
             if answer.status != _OK:
@@ -83,7 +91,7 @@ class Attempt:
             else:
                 await self._whole(answer, sink)
         finally:
-            await asyncio.shield(answer.aclose())
+            await answer.aclose()  # which never waits, so that nothing comes between
 
     async def _open(self) -> Answer:
         request = Request(self.ask.endpoint, self.ask.upstream(self.model.upstream))
@@ -105,7 +113,7 @@ class Attempt:
     async def _first(self, request: Request) -> Answer:
         seconds = self.bounds.deadlines.first_byte_seconds
         try:
-            async with asyncio.timeout(seconds):
+            with self._watch(seconds):
                 return await self.wire.open(self.target, request)
         except TimeoutError as error:
             raise WireError(Fault.TIMEOUT, f"it did not begin to answer in {seconds:g} s") from error
@@ -174,7 +182,7 @@ class Attempt:
 
     async def _next(self, answer: Answer, seconds: float) -> bytes:
         try:
-            async with asyncio.timeout(seconds):
+            with self._watch(seconds):
                 return await answer.read()
         except TimeoutError as error:
             raise WireError(Fault.TIMEOUT, f"it sent nothing for {seconds:g} s") from error

@@ -14,6 +14,7 @@ from router.authorise import Authoriser, Identity
 from router.broker import Broker
 from router.refusal import Refusal
 from router.secrets import Secrets
+from router.watch import Watch
 from signet.kit.log import Log
 
 Message = MutableMapping[str, Any]
@@ -59,6 +60,8 @@ class Door:
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets one clear error
             await self._refuse(sink, self._fault(error))
+        finally:
+            sink.close()
 
     async def _serve(self, scope: Message, receive: Receive, sink: "Reply") -> None:
         path: str = scope["path"]
@@ -67,7 +70,7 @@ class Door:
         if path in _CALLS:
             _allow(method, "POST")
             who = await self._authoriser.identify(authorization)
-            raw = await self._body(scope, receive)
+            raw = await self._body(scope, receive, sink.watch)
             ask = await asyncio.to_thread(parse, _CALLS[path], raw) if len(raw) > _LARGE_BYTES else parse(
                 _CALLS[path], raw
             )  # fmt: skip
@@ -102,14 +105,14 @@ class Door:
             raise Refusal(404, "model_not_found", f"there is no model {wanted!r} for this token", "model")
         return items[0]
 
-    async def _body(self, scope: Message, receive: Receive) -> bytes:
+    async def _body(self, scope: Message, receive: Receive, watch: Watch) -> bytes:
         said = _header(scope, b"content-length")
         if said.isdecimal() and int(said) > self._body_bytes:
             raise self._too_large()
         parts: list[bytes] = []
         size = 0
         while True:
-            message = await self._within(receive)
+            message = await self._within(receive, watch)
             if message["type"] == "http.disconnect":
                 raise CallerGone
             parts.append(message.get("body", b""))
@@ -119,9 +122,9 @@ class Door:
             if not message.get("more_body"):
                 return b"".join(parts)
 
-    async def _within(self, receive: Receive) -> Message:
+    async def _within(self, receive: Receive, watch: Watch) -> Message:
         try:
-            async with asyncio.timeout(self._idle_seconds):
+            with watch(self._idle_seconds):
                 return await receive()
         except TimeoutError as error:
             raise Refusal(408, "invalid_request", f"no more of the body came in {self._idle_seconds:g} s") from error
@@ -152,7 +155,12 @@ class Reply:
     def __init__(self, send: Send, idle_seconds: float) -> None:
         self._send = send
         self._idle_seconds = idle_seconds
+        self.watch = Watch()
         self.started = False
+
+    def close(self) -> None:
+        """End: nothing more is said."""
+        self.watch.close()
 
     async def whole(self, body: bytes, usage: bytes = b"") -> None:
         """Send an answer that is no stream."""
@@ -194,27 +202,35 @@ class Reply:
 
     async def _put(self, body: bytes, *, more: bool) -> None:
         try:
-            async with asyncio.timeout(self._idle_seconds):
+            with self.watch(self._idle_seconds):
                 await self._send({"type": "http.response.body", "body": body, "more_body": more})
         except (TimeoutError, OSError) as error:
             raise CallerGone from error
 
 
 async def _while_there(receive: Receive, work: Awaitable[None]) -> None:
-    """Do the work for as long as the caller is there; when it leaves, cancel and wait until that is dealt with."""
-    task = asyncio.ensure_future(work)
-    left = asyncio.ensure_future(_leaving(receive))
+    """Do the work for as long as the caller is there. When it leaves, the work is cancelled: raises CallerGone."""
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("the door's calls are tasks")
+    before = task.cancelling()
+    working = True
+
+    def gone(left: "asyncio.Task[None]") -> None:
+        if not left.cancelled() and working:
+            task.cancel()
+
+    left = asyncio.create_task(_leaving(receive))
+    left.add_done_callback(gone)
     try:
-        await asyncio.wait((task, left), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise CallerGone
-        task.result()
+        await work
+    except asyncio.CancelledError:
+        if left.done() and task.uncancel() <= before:
+            raise CallerGone from None
+        raise
     finally:
-        for each in (task, left):
-            each.cancel()
-        await asyncio.wait((task, left))
-        if not task.cancelled():
-            task.exception()  # seen; of a caller who left nobody wants to hear it
+        working = False
+        left.cancel()
 
 
 async def _leaving(receive: Receive) -> None:

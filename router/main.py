@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Mapping
 
+import uvloop
+
 from router import app
 from router.options import RouterOptions
 from signet.kit import options as kit_options
@@ -17,4 +19,7 @@ def run(home: Home, flags: Mapping[str, str]) -> int:
         home.prepare()
         return await app.run(home, kit_options.load(RouterOptions, "router", home, flags), stop)
 
+    # Half of what a call costs is the event loop's: sockets, timers, wake-ups. This one does them in C, and
+    # writes what was said in one turn with one system call.
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     return run_until_signalled(main)

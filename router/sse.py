@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ from router.usage import Usage, estimate, read
 
 _BOUNDARY = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _FINISHED = re.compile(rb'"finish_reason"\s*:\s*"')
+_UNFINISHED = b'"finish_reason":null}]'
+_TELLS = re.compile(rb'"(?:usage|error)"\s*:\s*(?!null[\s,}])\S')
 _LINE = re.compile(rb"\r\n|\n|\r")
 
 MAX_EVENT_BYTES = 16 << 20
@@ -38,17 +41,18 @@ class Stream:
     _least: int = 0
 
     def feed(self, piece: bytes) -> bytes:
-        """Take the next piece and give what may be passed on. Raises Garbage; where whole events came before it, they
-        are given first, and it is in `spoilt`.
+        """Take the next piece and give what may be passed on.
+
+        Raises Garbage. Where whole events came before it, they are given first, and it is in `spoilt`.
         """
         data = self._rest + piece if self._rest else piece
         ready: list[bytes] = []
         start = 0
-        for boundary in _BOUNDARY.finditer(data, max(0, len(self._rest) - 3) if self._rest else 0):
+        for end in _ends(data, max(0, len(self._rest) - 3)):
             if self.done:
                 break
-            event = data[start : boundary.end()]
-            start = boundary.end()
+            event = data[start:end]
+            start = end
             try:
                 if self._passes(event):
                     ready.append(event)
@@ -60,7 +64,7 @@ class Stream:
             self.spoilt = Garbage(f"an event of more than {MAX_EVENT_BYTES} bytes")
         if self.spoilt and not ready:
             raise self.spoilt
-        return b"".join(ready)
+        return ready[0] if len(ready) == 1 else b"".join(ready)
 
     @property
     def complete(self) -> bool:
@@ -82,7 +86,7 @@ class Stream:
             return False
         if not (payload.startswith(b"{") and payload.endswith(b"}")):
             raise Garbage("an event that is no JSON object")
-        if b'"usage"' in payload or b'"error"' in payload:
+        if _TELLS.search(payload):
             return self._read(payload)
         self._count(payload)
         return True
@@ -91,7 +95,7 @@ class Stream:
         self.events += 1
         self._bytes += len(payload)
         self._least = min(self._least or len(payload), len(payload))
-        if not self.finished and _FINISHED.search(payload):
+        if not self.finished and _UNFINISHED not in payload and _FINISHED.search(payload):
             self.finished = True
 
     def _read(self, payload: bytes) -> bool:
@@ -108,8 +112,21 @@ class Stream:
         return True
 
 
+def _ends(data: bytes, start: int) -> Iterator[int]:
+    """Give where events end. Most streams know no carriage return, and most pieces hold one event."""
+    if b"\r" in data:
+        for boundary in _BOUNDARY.finditer(data, start):
+            yield boundary.end()
+        return
+    while (found := data.find(b"\n\n", start)) >= 0:
+        start = found + 2
+        yield start
+
+
 def _payload(event: bytes) -> bytes | None:
     """Give an event's data, its lines joined; None where it has none."""
+    if event.startswith(b"data: ") and event.find(b"\n") == len(event) - 2 and b"\r" not in event:
+        return event[6:-2].strip()
     lines = [line[5:].strip() for line in _LINE.split(event) if line.startswith(b"data:")]
     return b"\n".join(lines) if lines else None
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 _MOST = 1 << 40  # a count beyond this is nonsense
@@ -32,8 +32,18 @@ class Charge:
 
     def text(self) -> bytes:
         """Write it as the header `x-signet-usage` and the stream's last comment carry it."""
-        fields = {"call": self.call, "provider": self.provider, "model": self.model, **asdict(self.usage)}
-        fields["cost_microusd"] = self.cost_microusd
+        usage = self.usage
+        fields = {
+            "call": self.call,
+            "provider": self.provider,
+            "model": self.model,
+            "input_tokens": usage.input_tokens,
+            "output_tokens": usage.output_tokens,
+            "cached_tokens": usage.cached_tokens,
+            "reasoning_tokens": usage.reasoning_tokens,
+            "estimated": usage.estimated,
+            "cost_microusd": self.cost_microusd,
+        }
         return json.dumps(fields, separators=(",", ":")).encode()
 
 
