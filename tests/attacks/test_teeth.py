@@ -45,6 +45,19 @@ WEAK = {
     "landlock": ("standard", "proc.own_memory", "proc.neighbour_memory", "network.listen_v4", "network.listen_unbound"),
     "landlock,noexec": ("strict", "execution.from_workspace", "execution.from_temporary", "execution.into_program"),
     "capabilities,seccomp": ("standard", "privileges.hold_capabilities", "namespaces.unshare_user"),
+    "policy": (
+        "standard",
+        *("egress.other_host", "egress.other_port", "egress.plain_other_host", "egress.address", "egress.platform"),
+        *("egress.name_to_loopback", "egress.mixed_name", "egress.other_program", "egress.name_as_message"),
+        *(
+            "egress.early_words",
+            "requests.method",
+            "requests.path",
+            "requests.path_climbing",
+            "requests.second_request",
+        ),
+    ),
+    "lending": ("standard", "placeholders.other_path", "placeholders.other_header"),
     "limits": ("standard", "resources.descriptors", "resources.address_space", "resources.file_bytes"),
 }
 """The layers that are taken away: the tier, and what then wins."""

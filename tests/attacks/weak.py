@@ -38,4 +38,25 @@ def take_away() -> None:
         mounts.NOEXEC = 0  # type: ignore[misc]  # a constant, and here is why it matters
 
 
+def let_out() -> None:
+    """Have the egress sidecar let everybody out, or lend secrets to any path and header of their host."""
+    from signet.policy import lend
+    from signet.policy.decide import Decision
+    from workers.sidecars.egress.rules import Rules
+
+    def everything(*_: object) -> Decision:
+        return Decision("allow", "weak", "everything is let through")
+
+    def anywhere(*_: object) -> bool:
+        return True
+
+    if "policy" in LACKING:
+        for name in ("connection", "address", "request"):
+            setattr(Rules, name, everything)
+    if "lending" in LACKING:
+        lend.carries = anywhere  # type: ignore[assignment]  # whatever it is asked
+
+
 take_away()
+if LACKING & {"policy", "lending"}:
+    let_out()

@@ -1,6 +1,5 @@
 """The sandboxes that are attacked: one that harmless attacks share, fresh ones for the others, and a sibling."""
 
-import asyncio
 import os
 import socket
 import sys
@@ -11,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from workers.attacks import intruder, neighbour
+from workers.attacks.aftercare import SMALL, look_after, python
 from workers.attacks.attack import Attack
 from workers.attacks.attempt import CHANNEL
 from workers.attacks.talk import Talk
-from workers.attacks.trap import LARGE_BYTES, Trap
-from workers.measure import Measure
-from workers.sandbox.errors import SandboxUnavailable
+from workers.attacks.trap import Trap
 from workers.sandbox.launcher import Launcher
 from workers.sandbox.process import Process
 from workers.sandbox.sandbox import Sandbox
@@ -36,24 +34,9 @@ EGRESS: Final = ("127.0.0.1", 3128)
 UID: Final = 299_998
 """A host uid that no agent has; the sibling has the next lower one."""
 
-_MIB: Final = 1 << 20
-SMALL: Final = Limits(
-    processes=64,
-    open_files=256,
-    address_space_bytes=2048 * _MIB,
-    file_bytes=8 * _MIB,
-    tmp_bytes=16 * _MIB,
-    shm_bytes=8 * _MIB,
-    memory_bytes=256 * _MIB,
-)
-"""What a sandbox has in which bombs go off."""
-
 _SPARE_SECONDS: Final = 5.0
 _START_SECONDS: Final = 20.0
 _FIELDS: Final = {"": "pid", "_address": "address", "_descriptor": "descriptor"}
-_ALIVE: Final = "import os; print(sum(name.isdigit() for name in os.listdir('/proc')))"
-_QUIET: Final = 2
-"""Processes in a sandbox where nothing runs but what counts them: that, and pid 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +113,7 @@ class Ground:
         name = f"alone-{attack.do.__name__.replace('_', '-')}"[:40]
         async with self._cell(name, SMALL, beside=attack.area == "processes") as cell:
             said = await self._attack(cell, cell.program, attack)
-            await self._look_after(cell.sandbox)
+            await look_after(cell.sandbox, self._driver, self.trap)
         return said
 
     async def _attempt_out(self, attack: Attack) -> dict[str, str]:
@@ -163,38 +146,6 @@ class Ground:
         if self._sibling_box and self._sibling_box.ended is not None:
             self.trap.saw("the other agent's sandbox ended")
         return {str(key): str(value) for key, value in said.items()}
-
-    async def _look_after(self, sandbox: Sandbox) -> None:
-        """Do to an attacked sandbox what the worker does: clear it, use it, count its workspace, open it again."""
-        if sandbox.ended is not None:
-            return
-        try:
-            await sandbox.clear()
-            count = await self._count(sandbox)
-        except (SandboxUnavailable, OSError, ValueError) as error:
-            self.trap.saw(f"nothing can be started in the sandbox any more: {error}")
-            return
-        if count > _QUIET:
-            self.trap.saw(f"{count - _QUIET} processes outlived the end of the run")
-        used = await asyncio.to_thread(Measure(sandbox.spec.workspace, sandbox.pid, 100_000).run)
-        if used.bytes >= LARGE_BYTES + SMALL.file_bytes:
-            self.trap.saw(f"the quota counted {used.bytes} bytes, those of the host's files, too")
-        await sandbox.aclose()
-        try:
-            await (await self._driver.open(sandbox.spec)).aclose()
-        except SandboxUnavailable as error:
-            self.trap.saw(f"the workspace cannot be opened again: {error}")
-
-    async def _count(self, sandbox: Sandbox) -> int:
-        reader, writer = os.pipe()
-        with os.fdopen(reader, "rb") as answers:
-            try:
-                process = await sandbox.start(Command((_python(), "-I", "-S", "-c", _ALIVE)), fds={1: writer})
-            finally:
-                os.close(writer)
-            async with asyncio.timeout(_SPARE_SECONDS):
-                await process.wait()
-            return int(answers.read() or b"0")
 
     @asynccontextmanager
     async def _cell(
@@ -278,11 +229,7 @@ def _shown() -> tuple[str, ...]:
 
 
 def _program(boot: str) -> Command:
-    return Command((_python(), "-I", "-S", "-c", boot, str(SOURCES)))
-
-
-def _python() -> str:
-    return os.path.realpath(sys.executable)
+    return Command((python(), "-I", "-S", "-c", boot, str(SOURCES)))
 
 
 def _host_pid(box: Sandbox, inside: int) -> int:
