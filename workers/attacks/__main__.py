@@ -6,6 +6,7 @@ Exit code 0 where every attack that had to fail did, 1 where one won or could no
 import argparse
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if asked.list:
         sys.stdout.write("".join(f"{attack.name:<36} {attack.title}\n" for attack in chosen))
         return 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing planted is left behind
     try:
         results = asyncio.run(run(chosen, asked.tier or NATIVE, _progress if sys.stderr.isatty() else _silent))
     except SandboxUnavailable as error:

@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import os
 import secrets
+import signal
 import socket
 import stat
 import subprocess
@@ -14,7 +15,7 @@ from typing import Any, Final, Self
 
 from workers.attacks.attempt import libc, libc_word
 from workers.attacks.bait import Bait
-from workers.sandbox import namespaces
+from workers.sandbox import linux, namespaces
 
 LARGE_BYTES: Final = 4 << 20
 """How much the bait's folder holds: who counts it as part of a workspace has followed a link."""
@@ -216,6 +217,7 @@ class Trap:
                 user=self.uid if root else None,
                 group=self.uid if root else None,
                 extra_groups=[] if root else None,
+                preexec_fn=_die_with_us,  # noqa: PLW1509 - one call, of nothing that another thread could hold
             )
 
     def _end_victim(self) -> None:
@@ -242,6 +244,10 @@ class Trap:
         program = Path("/proc/self/exe").stat()
         found["the host's Python"] = (program.st_size, program.st_mtime, stat.S_IMODE(program.st_mode))
         return found
+
+
+def _die_with_us() -> None:
+    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _terminals() -> bool:
