@@ -159,6 +159,20 @@ async def test_whoever_leaves_takes_the_command_along(lodge: Lodge) -> None:
     assert await running(lodge) == 1
 
 
+async def test_whoever_leaves_beside_others_takes_the_own_command_along_alone(lodge: Lodge) -> None:
+    other = await lodge.run("/bin/cat")
+    await other.hear()
+    call = await lodge.run("/bin/sh", "-c", "sleep 1000 & echo begun; wait")
+    await call.until(b"begun")
+    assert await running(lodge) == 4
+    await call.leave()
+    async with asyncio.timeout(30):
+        while await running(lodge) > 2:  # noqa: ASYNC110 - nobody tells a test
+            await asyncio.sleep(0.01)
+    await other.say(stdin=b"still here")
+    await other.until(b"still here")
+
+
 async def test_whoever_leaves_a_terminal_takes_its_jobs_along(lodge: Lodge) -> None:
     call = await lodge.run("/bin/bash", "--norc", terminal=SIZE)
     await call.say(stdin=b"sleep 1000 & sleep 2000 & setsid sleep 3000 & echo be''gun\n")
