@@ -51,7 +51,8 @@ def loopback_mptcp(bait: Bait) -> str:
 def loopback_fastopen(bait: Bait) -> str:
     """Send to a service on the host's loopback without a connect, by TCP fast open."""
     with socket.socket() as sock:
-        sock.settimeout(1)
+        for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):  # not by settimeout: it has to block
+            sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", 1, 0))
         sock.sendto(bait.token.encode(), _FASTOPEN, ("127.0.0.1", bait.port4))
         return sock.recv(4096).decode()
 
@@ -252,6 +253,11 @@ def listen_unbound(bait: Bait) -> str:
             return f"reached itself at {server.getsockname()}"
 
 
+def listen_mptcp(bait: Bait) -> str:
+    """Listen by multipath TCP, which port rules may overlook."""
+    return first([lambda: _listening(socket.AF_INET, ("0.0.0.0", 3128), _MPTCP), _heard_by_mptcp])
+
+
 def receive_udp(bait: Bait) -> str:
     """Receive datagrams on a port of one's own choice."""
     with socket.socket(type=socket.SOCK_DGRAM) as server, socket.socket(type=socket.SOCK_DGRAM) as client:
@@ -282,8 +288,18 @@ def _made(family: int, kind: int, protocol: int) -> str:
         return f"made a socket of family {family}, type {kind}, protocol {protocol}: {os.fstat(sock.fileno()).st_ino}"
 
 
-def _listening(family: int, address: tuple[str, int]) -> str:
-    with socket.socket(family) as sock:
+def _heard_by_mptcp() -> str:
+    """Listen on a free port and be reached there."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, _MPTCP) as server:
+        server.bind(("127.0.0.1", 9999))
+        server.listen()
+        with connect(socket.AF_INET, ("127.0.0.1", 9999), protocol=_MPTCP) as peer:
+            server.accept()[0].sendall(b"to myself")
+            return peer.recv(100).decode()
+
+
+def _listening(family: int, address: tuple[str, int], protocol: int = 0) -> str:
+    with socket.socket(family, socket.SOCK_STREAM, protocol) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind(address)
@@ -346,6 +362,7 @@ ATTACKS: Final = (
     Attack(listen_v4, "a service that others inside could be lured to"),
     Attack(listen_v6, "a service that others inside could be lured to"),
     Attack(listen_unbound, "a service that others inside could be lured to"),
+    Attack(listen_mptcp, "a service that others inside could be lured to"),
     Attack(receive_udp, "answers to names in place of the resolver", design=Design(_OWN)),
     Attack(steal_port, "the requests of other programs inside, with their content"),
     Attack(steal_port_everywhere, "the requests of other programs inside, with their content"),

@@ -1,6 +1,7 @@
 """Other processes: watching, reading and signalling those of the host, of pid 1, and of the same sandbox."""
 
 import ctypes
+import errno
 import fcntl
 import os
 import resource
@@ -188,7 +189,12 @@ def _copy(name: str, pid: int, address: int) -> str:
     here = ctypes.create_string_buffer(64)
     local = struct.pack("QQ", ctypes.addressof(here), 64)
     remote = struct.pack("QQ", address, 64)
-    count = linux.call(name, pid, local, 1, remote, 1, 0)
+    try:
+        count = linux.call(name, pid, local, 1, remote, 1, 0)
+    except OSError as error:
+        if error.errno == errno.EFAULT:
+            return f"may, though nothing is at {address:#x}"
+        raise
     return f"{count} bytes: {here.raw.decode(errors='replace')}"
 
 
