@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import grpc
 
 from signet.client.connection import Connection
-from signet.kit.errors import DeadlineExceeded, Internal
+from signet.kit.errors import DeadlineExceeded, Internal, Unavailable
 from signet.v1 import sandboxes_pb2 as pb
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 PIECE_BYTES = 64 * 1024
 """How much goes into one message; the service takes at most 256 KiB."""
+
+_BROKEN = "Internal error from Core"
+"""What gRPC says in place of a call's own end where that met a write."""
 
 
 @dataclass(frozen=True)
@@ -107,5 +110,9 @@ class Process:
         try:
             answer = await self._call.read()
         except grpc.aio.AioRpcError as error:
+            if error.details() == _BROKEN:
+                raise Unavailable(
+                    "CONTROL_UNAVAILABLE", "the command's stream broke off while it was written"
+                ) from None
             raise self._connection.explain(error) from None
         return answer if isinstance(answer, pb.ExecSandboxResponse) else None

@@ -55,6 +55,8 @@ class Running:
                 answer = await self.answers.get()
                 yield answer
                 if answer.HasField("exited"):
+                    # an end that meets a write reaches gRPC's clients as a fault: as control does, hear them out
+                    await asyncio.wait(tasks[:1], timeout=1)
                     return
         finally:
             for task in tasks:
