@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import Enum
+from functools import lru_cache
 
 from router.price import UNKNOWN, Price
 
@@ -69,9 +70,14 @@ class Model:
 
 def digest(spec: Spec, upstream: str, profile: Profile, weights: str) -> str:
     """Give the sha256 by which a model is the same model: what serves it, where, how, and with which weights."""
+    return _digest(spec.kind, spec.base_url, upstream, profile, weights)
+
+
+@lru_cache(maxsize=4096)  # every call asks, and models do not change often
+def _digest(kind: str, base_url: str, upstream: str, profile: Profile, weights: str) -> str:
     content: Mapping[str, object] = {
-        "kind": spec.kind,
-        "base_url": spec.base_url,
+        "kind": kind,
+        "base_url": base_url,
         "upstream": upstream,
         "profile": asdict(profile),
         "weights": weights,

@@ -57,7 +57,7 @@ class Pool:
         """Give a connection back after its call: kept if it can be used again, closed if not."""
         seconds = keeps(headers or {}, self._limits.idle_seconds)
         now = self._loop.time()
-        if not connection.done() or seconds <= 0 or now - connection.born > self._limits.age_seconds:
+        if not connection.done() or seconds <= 0 or now - connection.born >= self._limits.age_seconds:
             connection.abort()  # and `_over` follows
             return
         connection.until = now + seconds
