@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from dataclasses import dataclass
 
 from signet.policy.decide import Decision
@@ -10,7 +11,7 @@ from workers.sidecars.egress.admission import Admission
 from workers.sidecars.egress.denial import Denied, Gone
 from workers.sidecars.egress.exchange import Exchange, Place
 from workers.sidecars.egress.head import Head
-from workers.sidecars.egress.identity import Owners
+from workers.sidecars.egress.identity import UNKNOWN, Owners
 from workers.sidecars.egress.limits import Limits
 from workers.sidecars.egress.passage import Passage
 from workers.sidecars.egress.rules import Rules
@@ -157,7 +158,10 @@ class Connection:
     async def _who(self) -> Owners:
         if self._owners is None:
             sock = self._plain.sock
-            self._owners = await self._shared.admission.owners(sock.getpeername(), sock.getsockname())
+            if sock.family != socket.AF_INET:  # it came by the tunnel of another engine, which has no addresses
+                self._owners = UNKNOWN
+            else:
+                self._owners = await self._shared.admission.owners(sock.getpeername(), sock.getsockname())
         return self._owners
 
     def _leave(self) -> None:

@@ -102,7 +102,8 @@ class Egress:
             except OSError:  # no descriptor is left, for now
                 await asyncio.sleep(0.1)
                 continue
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if sock.family == socket.AF_INET:  # and not the end of another engine's tunnel
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._shared:
                 self._take(Plain(sock), self._shared)
 
