@@ -80,15 +80,24 @@ class Town:
                 await asyncio.sleep(LOOK_SECONDS)
 
 
-async def read(process: Process, text: bytes) -> bytes:
-    """Read what a command writes up to a text."""
-    found = bytearray()
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        async for piece in process.pieces():
-            found += piece.data
-            if text in found:
-                return bytes(found)
-    raise AssertionError(bytes(found))
+class Screen:
+    """What a command writes, read up to one text after the other."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._unread = bytearray()
+
+    async def until(self, text: bytes) -> None:
+        """Read on, past the next such text."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while text not in self._unread:
+                self._unread += await self._more()
+        del self._unread[: self._unread.index(text) + len(text)]
+
+    async def _more(self) -> bytes:
+        async for piece in self._process.pieces():
+            return piece.data
+        raise AssertionError(bytes(self._unread))
 
 
 def _words(pid: int) -> str:

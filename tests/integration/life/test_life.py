@@ -11,7 +11,7 @@ import pytest
 
 from signet.kit.errors import FailedPrecondition, NotFound
 from signet.v1.runs_pb2 import RunState
-from tests.integration.life.conftest import PATIENCE_SECONDS, Town, end, name_of, read
+from tests.integration.life.conftest import PATIENCE_SECONDS, Screen, Town, end, name_of
 
 WRITE = 'CALL exec {"command": "echo kept > /tmp/note; echo kept > note; cat /proc/1/stat | cut -d\' \' -f22"}'
 READ = 'CALL exec {"command": "cat /tmp/note; cat note"}'
@@ -23,17 +23,18 @@ async def test_a_person_has_a_terminal_pipes_and_many_commands_at_once(town: Tow
     async with boxes.open(
         "assistant", ["/bin/bash", "--norc", "--noediting"], terminal=(24, 80), env={"PS1": "ready> "}
     ) as shell:
+        screen = Screen(shell)
         await shell.write(b"stty size\n")
-        await read(shell, b"24 80")
+        await screen.until(b"24 80\r\n")
         await shell.resize(50, 132)
         await shell.write(b"stty size\n")
-        await read(shell, b"50 132")
+        await screen.until(b"50 132\r\nready> ")
         await shell.write(b"cat\n")
-        await read(shell, b"cat\r\n")
+        await screen.until(b"cat\r\n")
         await shell.write(b"word\n")
-        await read(shell, b"word\r\nword\r\n")  # as it was typed, and from cat
+        await screen.until(b"word\r\nword\r\n")  # as it was typed, and from cat
         await shell.write(b"\x03")
-        await read(shell, b"ready> ")
+        await screen.until(b"ready> ")
         await shell.write(b"exit 5\n")
         async for _ in shell.pieces():
             continue
