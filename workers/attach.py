@@ -7,13 +7,14 @@ from signet.kit.log import Log
 from signet.kit.times import stamp
 from signet.v1 import sandboxes_pb2
 from signet.work.v1 import work_pb2
+from workers.asked import Refused, read
 from workers.caller import Caller, Left, Said
 from workers.cell import Cell
 from workers.control import Control
 from workers.policies import permissions
 from workers.pool import Pool
 from workers.sandbox.errors import SandboxUnavailable
-from workers.visit import Refused, Visit, read
+from workers.visit import Visit
 
 START_SECONDS = 15.0
 """How long a caller may take to say what to run."""
