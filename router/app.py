@@ -17,8 +17,10 @@ from signet.kit.home import Home
 from signet.kit.lifecycle import StartError, notify
 
 if TYPE_CHECKING:
+    from router.budgets.meter import Meter
     from router.fleet import Fleet
     from router.secrets import Secrets
+    from router.store.database import AsyncEngine
     from router.store.ledger import Ledger
     from signet.kit.rpc import Service
 
@@ -34,6 +36,7 @@ class App:
 
     fleet: "Fleet"
     ledger: "Ledger"
+    meter: "Meter"
     port: int
     door_port: int
 
@@ -60,6 +63,31 @@ async def serving(
     home: Home, options: RouterOptions, environment: Mapping[str, str], child: Child | None
 ) -> AsyncIterator[App]:
     """Serve the door and the services until the context is left. Raises StartError, HomeError."""
+    from router.budgets.metering import metering
+    from router.store.database import open_database
+
+    path = home.router / "router.db"
+    engine = open_database(path)
+    try:
+        async with (
+            metering(path, logs.get("router")) as meter,
+            _serving(home, options, environment, child, engine=engine, meter=meter) as app,
+        ):
+            yield app
+    finally:
+        await engine.dispose()
+
+
+@asynccontextmanager
+async def _serving(
+    home: Home,
+    options: RouterOptions,
+    environment: Mapping[str, str],
+    child: Child | None,
+    *,
+    engine: "AsyncEngine",
+    meter: "Meter",
+) -> AsyncIterator[App]:
     from router.attempt import Bounds
     from router.authorise import Authoriser, Callers, permit
     from router.broker import Broker
@@ -69,9 +97,9 @@ async def serving(
     from router.http.client import Client
     from router.http.limits import Limits
     from router.listen import listening
+    from router.prices.book import Book
     from router.providers.contract import Parts
     from router.secrets import Secrets
-    from router.store.database import Writer, open_database
     from router.store.ledger import Ledger
     from router.store.providers import ProviderStore
     from router.store.secrets import SecretStore
@@ -79,10 +107,7 @@ async def serving(
     from signet.kit import dial, rpc
 
     log = logs.get("router")
-    path = home.router / "router.db"
-    engine = open_database(path)
-    writer = Writer(path)
-    ledger = Ledger(engine, writer)
+    ledger = Ledger(engine)
     wire = Client(Limits(connections=options.concurrency * 2, connect_seconds=options.connect_seconds))
     model = environment.get("OPENAI_MODEL", "")
     vault = Vault(home.key("vault.key"))
@@ -96,16 +121,15 @@ async def serving(
     control = dial.channel(home.target("control.sock"))
     callers = Callers(asking(control))
     authoriser = Authoriser(home.key("run.key"), callers)
-    broker = Broker(fleet, wire, ledger, Bounds(options.deadlines, options.answer_bytes))
+    broker = Broker(fleet, wire, meter, Book(), Bounds(options.deadlines, options.answer_bytes, options.output_tokens))
     door = Door(authoriser, broker, secrets, log, body_bytes=options.body_bytes, idle_seconds=options.idle_seconds)
     tcp = f"127.0.0.1:{options.port}" if options.port else None
     guard = rpc.Guard(log, callers.authenticate, permit)
-    writing = asyncio.create_task(ledger.run())
     try:
         await fleet.start(_given(options, environment))
         async with (
             rpc.serving(
-                _services(fleet, ledger, secrets), unix=home.socket("router.sock"), tcp=tcp, guard=guard
+                _services(fleet, ledger, meter, secrets), unix=home.socket("router.sock"), tcp=tcp, guard=guard
             ) as port,
             listening(
                 door,
@@ -115,15 +139,11 @@ async def serving(
                 grace_seconds=_GRACE_SECONDS,
             ) as door_port,
         ):
-            yield App(fleet, ledger, port, door_port)
+            yield App(fleet, ledger, meter, port, door_port)
     finally:
         await fleet.aclose()
-        await ledger.finish()
-        await asyncio.wait([writing])
-        writer.close()
         await wire.aclose()
         await control.close()
-        await engine.dispose()
 
 
 def _refuse(message: str) -> int:
@@ -144,13 +164,16 @@ async def _watched(home: Home, options: RouterOptions) -> AsyncIterator[Child]:
         await asyncio.wait([watching])
 
 
-def _services(fleet: "Fleet", ledger: "Ledger", secrets: "Secrets") -> list["Service"]:
+def _services(fleet: "Fleet", ledger: "Ledger", meter: "Meter", secrets: "Secrets") -> list["Service"]:
+    from router.services.budgets import BudgetServer
     from router.services.models import Models
     from router.services.providers import Providers
     from router.services.secrets import SecretServer
     from router.services.usage import Usages
     from signet.kit.rpc import Service
     from signet.v1 import (
+        budgets_pb2,
+        budgets_pb2_grpc,
         models_pb2,
         models_pb2_grpc,
         providers_pb2,
@@ -162,6 +185,11 @@ def _services(fleet: "Fleet", ledger: "Ledger", secrets: "Secrets") -> list["Ser
     )
 
     return [
+        Service(
+            budgets_pb2.DESCRIPTOR.services_by_name["BudgetService"],
+            budgets_pb2_grpc.add_BudgetServiceServicer_to_server,
+            BudgetServer(meter),
+        ),
         Service(
             models_pb2.DESCRIPTOR.services_by_name["ModelService"],
             models_pb2_grpc.add_ModelServiceServicer_to_server,

@@ -3,25 +3,22 @@
 import asyncio
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from router.ask import Ask
-from router.authorise import Identity
+from router.budgets.reservation import Reservation
 from router.model import Health, Model, State
 from router.options import Deadlines
-from router.price import cost
+from router.price import Price, cost
 from router.providers.contract import Provider
 from router.redact import redact
 from router.refusal import Refusal, provider_error, provider_timeout
 from router.sse import Garbage, Stream
-from router.store.ledger import Ledger, LedgerError, Row
 from router.translate import from_fault, from_status, seen
-from router.usage import Charge, Usage, estimate, read
+from router.usage import NOTHING, Charge, Usage, estimate, read
 from router.watch import Watch
 from router.wire import Answer, Fault, Request, Target, Wire, WireError
-from signet.kit.names import uuid7
-from signet.kit.times import now_micros
 
 _MAX_REFUSAL_BYTES = 1 << 20
 _DRAIN_SECONDS = 0.2
@@ -51,25 +48,27 @@ class Sink(Protocol):
 
 @dataclass(frozen=True)
 class Bounds:
-    """What one call may take."""
+    """What one call may take; `output_tokens` is for one that names no limit itself and whose budget needs one."""
 
     deadlines: Deadlines
     answer_bytes: int
+    output_tokens: int
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """A call that was admitted: who asks what of which provider, and where that is."""
+    """A call that was admitted and reserved: what is asked of which provider, where that is, and what it costs."""
 
     wire: Wire
-    ledger: Ledger
     bounds: Bounds
     ask: Ask
-    who: Identity
+    reservation: Reservation
     provider: Provider
     model: Model
+    price: Price
     target: Target
     began: float
+    number: int = 1
     _watch: Watch = field(default_factory=Watch)
 
     async def run(self, sink: Sink) -> None:
@@ -83,6 +82,7 @@ class Attempt:
         answer = await self._open()
         try:
             if answer.status != _OK:
+                await self._settle(NOTHING, "refused")
                 body = await self._read(answer, _MAX_REFUSAL_BYTES)
                 retry_after = answer.headers.get("retry-after", "")
                 raise from_status(self.provider.spec.id, answer.status, body, self.target.key, retry_after)
@@ -101,12 +101,14 @@ class Attempt:
             refusal = from_fault(self.provider.spec.id, error, self.target.key)
             if error.fault is Fault.UNREACHABLE:
                 self.provider.observe(Health(State.UNAVAILABLE, refusal.message))
+                await self.reservation.release()
                 raise refusal from error
             outcome = "timeout" if error.fault is Fault.TIMEOUT else "broken"
             raise await self._spent(refusal, outcome) from error
         except asyncio.CancelledError:
             await self._settle(estimate(self.ask.size, 0), "left")
             raise
+        self.reservation.first_byte()
         self.provider.observe(seen(answer.status))
         return answer
 
@@ -221,30 +223,23 @@ class Attempt:
         return refusal
 
     async def _settle(self, usage: Usage, outcome: str) -> Charge:
-        spec = self.provider.spec
-        charge = Charge(uuid7(), spec.id, self.model.upstream, usage, cost(spec.price, usage))
-        row = Row(
-            id=charge.call,
-            time_micros=now_micros(),
-            caller=self.who.caller,
-            run=self.who.run,
-            agent=self.who.agent,
-            session=self.who.session,
-            model=f"models/{self.model.name}",
-            provider=f"providers/{spec.id}",
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cached_tokens=usage.cached_tokens,
-            reasoning_tokens=usage.reasoning_tokens,
+        """Write the call's row; it is on disk when this returns. Raises Refusal (503) where it cannot be."""
+        used = self.reservation.estimate.within(usage)
+        charge = Charge(self.reservation.call, self.provider.spec.id, self.model.upstream, used, cost(self.price, used))
+        row = replace(
+            self.reservation.blank(),
+            input_tokens=used.input_tokens,
+            output_tokens=used.output_tokens,
+            cached_tokens=used.cached_tokens,
+            reasoning_tokens=used.reasoning_tokens,
             cost_microusd=charge.cost_microusd,
-            estimated=usage.estimated,
+            estimated=used.estimated,
             outcome=outcome,
+            queue_micros=int((self.reservation.began - self.began) * 1e6),
             duration_micros=int((time.monotonic() - self.began) * 1e6),
+            attempts=self.number,
         )
-        try:
-            await asyncio.shield(self.ledger.write(row))
-        except LedgerError as error:
-            raise Refusal(503, "ledger_unavailable", str(error), retry_after_seconds=5) from error
+        await self.reservation.settle(row)
         return charge
 
 

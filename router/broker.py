@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from router.ask import Ask
 from router.attempt import Attempt, Bounds, Sink
 from router.authorise import Identity
+from router.budgets.estimate import Ceiling, bound, limit_field
+from router.budgets.meter import Meter
+from router.budgets.reservation import Target
 from router.fleet import Fleet
+from router.prices.book import Book
 from router.refusal import Refusal
 from router.route import Choice
-from router.store.ledger import Ledger
 from router.wire import Wire
 from signet.kit.errors import NotFound
+from signet.kit.names import uuid7
 
+_ATTEMPTS = 2
 _BROKE = ("provider_error", "provider_unavailable")
 
 
@@ -22,7 +27,8 @@ class Broker:
 
     fleet: Fleet
     wire: Wire
-    ledger: Ledger
+    meter: Meter
+    book: Book
     bounds: Bounds
 
     async def answer(self, ask: Ask, who: Identity, sink: Sink) -> None:
@@ -32,15 +38,29 @@ class Broker:
         provider = self.fleet.provider(choice.provider)
         wait = self.bounds.deadlines.first_byte_seconds
         model = provider.model(choice.upstream)
-        for last in (False, True):
+        price = await self.book.price(provider.spec, choice.upstream)
+        charged = Target(f"providers/{choice.provider}", f"models/{model.name}", choice.upstream, price.source)
+        ceiling = Ceiling(
+            model.profile.context_tokens,
+            self.bounds.output_tokens,
+            self.bounds.deadlines.total_seconds,
+            limit_field(provider.spec.base_url),
+        )
+        ask, most = bound(ask, price, ceiling, put=self.meter.binds(who, charged.name))
+        for number in range(1, _ATTEMPTS + 1):
             target, gate = await provider.target(ask, choice.upstream, wait)
-            attempt = Attempt(self.wire, self.ledger, self.bounds, ask, who, provider, model, target, began)
             try:
-                async with gate.entered(wait):
+                async with (
+                    gate.entered(wait),
+                    await self.meter.reserve(who, charged, most, uuid7()) as reservation,
+                ):
+                    attempt = Attempt(
+                        self.wire, self.bounds, ask, reservation, provider, model, price, target, began, number
+                    )
                     await attempt.run(sink)
                 return
             except Refusal as refusal:
-                if last or sink.started or refusal.code not in _BROKE or not await provider.recovered():
+                if number == _ATTEMPTS or sink.started or refusal.code not in _BROKE or not await provider.recovered():
                     raise
 
     def _choose(self, ask: Ask, who: Identity) -> Choice:

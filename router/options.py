@@ -20,9 +20,9 @@ class RouterOptions:
     """Everything that may be set. Sizes are bytes, times seconds; a port of 0 means: not on TCP.
 
     `concurrency` calls run at one provider at a time, `queue` more wait for their turn, and the next one is
-    refused with 429. `embedded_gguf` replaces the packaged chat weights by a file, which is then named `embedded_name`
-    (default: as the file) and chooses tools itself if `embedded_tools` is on. `embedded_threads` 0 means one for each
-    CPU, at most 8.
+    refused with 429. `output_tokens` is put into requests that name no limit, where a budget needs one. `embedded_gguf`
+    replaces the packaged chat weights by a file, which is then named `embedded_name` (default: as the file) and chooses
+    tools itself if `embedded_tools` is on. `embedded_threads` 0 means one for each CPU, at most 8.
     """
 
     port: int = 7411
@@ -42,6 +42,7 @@ class RouterOptions:
     total_seconds: float = 600.0
     body_bytes: int = 16 << 20
     answer_bytes: int = 64 << 20
+    output_tokens: int = 4096
     concurrency: int = 64
     queue: int = 256
     connections: int = 1024
@@ -81,6 +82,6 @@ class RouterOptions:
 
 _POSITIVE = (
     "embedded_slots", "embedded_context_tokens", "connect_seconds", "first_byte_seconds", "idle_seconds",
-    "total_seconds", "body_bytes", "answer_bytes", "concurrency", "connections",
+    "total_seconds", "body_bytes", "answer_bytes", "output_tokens", "concurrency", "connections",
 )  # fmt: skip
 _NATURAL = ("embedded_threads", "embedded_cache_mib", "queue")

@@ -20,6 +20,10 @@ class Usage:
     estimated: bool = False
 
 
+NOTHING = Usage(0, 0)
+"""Of a call that its provider did not take."""
+
+
 @dataclass(frozen=True)
 class Charge:
     """What the ledger keeps of a call and the caller is told: an unknown cost is None, never 0."""

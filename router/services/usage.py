@@ -1,12 +1,12 @@
-"""UsageService: sums of the ledger."""
+"""UsageService: sums of the ledger, and its rows."""
 
 from typing import Any
 
-from router.store.ledger import Filter, Ledger, Total
+from router.store.ledger import Filter, Ledger, Row, Total
 from signet.kit.errors import invalid
 from signet.kit.names import parse
 from signet.kit.paging import Page
-from signet.kit.times import micros
+from signet.kit.times import micros, stamp
 from signet.v1 import usage_pb2 as pb
 from signet.v1.usage_pb2_grpc import UsageServiceServicer
 
@@ -30,6 +30,15 @@ class Usages(UsageServiceServicer):
             total=_wire(await self._ledger.total(wanted)),
         )
 
+    async def ListCalls(self, request: pb.ListCallsRequest, context: Any) -> pb.ListCallsResponse:
+        """Return calls, newest first, a page at a time."""
+        page = Page.parse(request)
+        after = (int(page.position[0]), str(page.position[1])) if page.position else None
+        rows = await self._ledger.rows(_filter(request), after=after, limit=page.size + 1)
+        last = rows[page.size - 1] if len(rows) > page.size else None
+        token = page.token(last.time_micros, last.id) if last else ""
+        return pb.ListCallsResponse(calls=[_call(row) for row in rows[: page.size]], next_page_token=token)
+
 
 def _dimension(request: pb.ListUsageRequest) -> str:
     try:
@@ -39,7 +48,7 @@ def _dimension(request: pb.ListUsageRequest) -> str:
     return "AGENT" if name == "UNSPECIFIED" else name
 
 
-def _filter(request: pb.ListUsageRequest) -> Filter:
+def _filter(request: pb.ListUsageRequest | pb.ListCallsRequest) -> Filter:
     if request.run:
         parse("runs", request.run, "run")
     if request.agent:
@@ -61,4 +70,33 @@ def _wire(total: Total) -> pb.Usage:
         cost_microusd=total.cost_microusd,
         estimated=total.usage.estimated,
         calls=total.calls,
+    )
+
+
+def _call(row: Row) -> pb.Call:
+    return pb.Call(
+        name=f"calls/{row.id}",
+        time=stamp(row.time_micros),
+        caller=row.caller,
+        run=row.run,
+        agent=row.agent,
+        session=row.session,
+        model=row.model,
+        provider=row.provider,
+        upstream_model=row.upstream_model,
+        usage=pb.Usage(
+            input_tokens=row.input_tokens,
+            output_tokens=row.output_tokens,
+            cached_tokens=row.cached_tokens,
+            reasoning_tokens=row.reasoning_tokens,
+            cost_microusd=row.cost_microusd,
+            estimated=row.estimated,
+            calls=1,
+        ),
+        price_source=row.price_source,
+        queue_micros=row.queue_micros,
+        first_byte_micros=row.first_byte_micros,
+        duration_micros=row.duration_micros,
+        outcome=row.outcome,
+        attempts=row.attempts,
     )

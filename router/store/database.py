@@ -1,9 +1,10 @@
 """The router's database: one SQLite file, brought up to date when it is opened."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
@@ -13,7 +14,9 @@ from router.store.schema import HEAD, KNOWN
 from signet.kit.errors import ResourceExhausted, SignetError, Unavailable
 from signet.kit.lifecycle import StartError
 
-_BUSY_SECONDS = 5
+BUSY_SECONDS = 5
+
+T = TypeVar("T")
 
 
 class NewerSchema(StartError):
@@ -35,7 +38,7 @@ def open_database(path: Path) -> AsyncEngine:
         from router.store.migrate import migrate
 
         migrate(path)
-    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", connect_args={"timeout": _BUSY_SECONDS})
+    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine.sync_engine, "connect", _connected)
     event.listen(engine.sync_engine, "begin", _begun)
     return engine
@@ -67,19 +70,21 @@ class Writer:
     """One connection for rows that come often, used from one thread: no pool, no session, one commit for many rows."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
+        self.path = path
+        self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
         _connected(self._connection, None)
 
-    def commit(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
-        """Run a statement for each row, all or none; on disk when this returns. Raises sqlite3.Error."""
+    def transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do work in one transaction, all of it or nothing; on disk when this returns. Raises sqlite3.Error."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            self._connection.executemany(statement, rows)
+            result = work(self._connection)
             self._connection.execute("COMMIT")
-        except sqlite3.Error:
+        except BaseException:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
+        return result
 
     def close(self) -> None:
         """End the connection."""
@@ -105,7 +110,7 @@ def _revision(path: Path) -> str | None:
     if not path.exists():
         return None
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as connection:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as connection:
             tables = connection.execute("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").fetchall()
             if not tables:
                 return None

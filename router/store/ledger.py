@@ -1,23 +1,17 @@
-"""The ledger of model calls: one writer, grouped commits, each caller told when its row is on disk."""
+"""The ledger of model calls: what a row is, and what is read out of committed ones. `journal` writes them."""
 
-import asyncio
-import sqlite3
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Column, case, func, select
+from sqlalchemy import Column, and_, case, func, or_, select
 from sqlalchemy import Row as Found
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.sql import ColumnElement
 
-from router.store.database import Writer, reading
+from router.store.database import reading
 from router.store.schema import calls
 from router.usage import Usage
-
-_BATCH = 500
-_WAITING = 10_000
 
 
 @dataclass(frozen=True)
@@ -40,6 +34,11 @@ class Row:
     estimated: bool
     outcome: str
     duration_micros: int
+    upstream_model: str = ""
+    price_source: str = ""
+    queue_micros: int = 0
+    first_byte_micros: int = 0
+    attempts: int = 1
 
 
 @dataclass(frozen=True)
@@ -62,13 +61,11 @@ class Filter:
     before_micros: int | None = None
 
 
-class LedgerError(Exception):
-    """Raised when a row could not be stored; the call that it is for must not be answered as if it had been."""
-
-
 _COLUMNS = [field.name for field in fields(Row)]
-_VALUES = attrgetter(*_COLUMNS)
-_INSERT = f"INSERT INTO calls ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - our own names
+values = attrgetter(*_COLUMNS)
+"""Gives a row's values, as INSERT takes them."""
+
+INSERT = f"INSERT INTO calls ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - our own names
 
 DIMENSIONS: dict[str, ColumnElement[str]] = {
     "AGENT": calls.c.agent,
@@ -77,58 +74,27 @@ DIMENSIONS: dict[str, ColumnElement[str]] = {
     "DAY": func.strftime("%Y-%m-%d", calls.c.time_micros / 1_000_000, "unixepoch"),
     "SESSION": calls.c.session,
     "PROVIDER": calls.c.provider,
+    "CALLER": calls.c.caller,
 }
 
 
 class Ledger:
-    """Rows go in by `write` while `run` is running; sums come out of committed rows.
+    """Rows come out of it as soon as they are committed."""
 
-    Rows do not take SQLAlchemy's way in: ten hops between threads for each commit would cost more than the whole call.
-    """
-
-    def __init__(self, engine: AsyncEngine, writer: Writer) -> None:
+    def __init__(self, engine: AsyncEngine) -> None:
         self._reading = reading(engine)
-        self._writer = writer
-        self._queue: asyncio.Queue[tuple[Row, asyncio.Future[None]] | None] = asyncio.Queue(_WAITING)
 
-    async def write(self, row: Row) -> None:
-        """Store a row; it is on disk when this returns. A caller that is cancelled leaves its row in the queue.
-
-        Raises LedgerError.
-        """
-        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        await self._queue.put((row, stored))
-        await stored
-
-    async def run(self) -> None:
-        """Write until `finish` was called and all before it is written."""
-        ending = False
-        with ThreadPoolExecutor(1, "ledger") as thread:
-            while not ending:
-                batch = [await self._queue.get()]
-                while len(batch) < _BATCH and not self._queue.empty():
-                    batch.append(self._queue.get_nowait())
-                ending = None in batch
-                entries = [entry for entry in batch if entry is not None]
-                if entries:
-                    await self._store(thread, entries)
-
-    async def finish(self) -> None:
-        """Let `run` return once it has written all that came before."""
-        await self._queue.put(None)
-
-    async def _store(self, thread: Executor, entries: list[tuple[Row, asyncio.Future[None]]]) -> None:
-        rows = [_VALUES(row) for row, _ in entries]
-        try:
-            await asyncio.get_running_loop().run_in_executor(thread, self._writer.commit, _INSERT, rows)
-        except (sqlite3.Error, OSError) as error:
-            for _, stored in entries:
-                if not stored.done():
-                    stored.set_exception(LedgerError(f"the ledger cannot be written: {error}"))
-            return
-        for _, stored in entries:
-            if not stored.done():
-                stored.set_result(None)
+    async def rows(self, wanted: Filter, *, after: tuple[int, str] | None, limit: int) -> list[Row]:
+        """Give calls, newest first, from the one after `after`, a row's time and id."""
+        clauses = _where(wanted)
+        if after is not None:
+            time, ident = after
+            same = and_(calls.c.time_micros == time, calls.c.id < ident)
+            clauses.append(or_(calls.c.time_micros < time, same))
+        query = select(*(calls.c[name] for name in _COLUMNS)).where(*clauses)
+        query = query.order_by(calls.c.time_micros.desc(), calls.c.id.desc()).limit(limit)
+        async with self._reading.connect() as connection:
+            return [Row(**row._mapping) for row in await connection.execute(query)]  # noqa: SLF001 - as below
 
     async def total(self, wanted: Filter) -> Total:
         """Sum all calls that a filter lets through."""

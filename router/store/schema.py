@@ -1,11 +1,11 @@
 """The router's tables."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
-HEAD = "0002"
+HEAD = "0003"
 """The revision that this code reads and writes; the last one in `migrations/versions`."""
 
-KNOWN = frozenset({"0001", "0002"})
+KNOWN = frozenset({"0001", "0002", "0003"})
 """Revisions that this code can begin from."""
 
 metadata = MetaData()
@@ -58,9 +58,57 @@ calls = Table(
     Column("reasoning_tokens", BigInteger, nullable=False),
     Column("cost_microusd", BigInteger, comment="NULL unknown"),
     Column("estimated", Boolean, nullable=False),
-    Column("outcome", String(16), nullable=False, comment="answered, broken, timeout or left"),
-    Column("duration_micros", BigInteger, nullable=False),
+    Column("outcome", String(16), nullable=False, comment="answered, broken, timeout, left, refused or lost"),
+    Column("duration_micros", BigInteger, nullable=False, comment="from its arrival to its end"),
+    Column("upstream_model", Text, nullable=False, server_default=""),
+    Column("price_source", Text, nullable=False, server_default="", comment="empty where the price is unknown"),
+    Column("queue_micros", BigInteger, nullable=False, server_default="0", comment="waited for its turn"),
+    Column("first_byte_micros", BigInteger, nullable=False, server_default="0", comment="from its turn on"),
+    Column("attempts", Integer, nullable=False, server_default="1"),
     Index("calls_run", "run"),
     Index("calls_agent", "agent", "time_micros"),
     Index("calls_time", "time_micros"),
 )
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("id", String(63), primary_key=True),
+    Column("subject", Text, nullable=False, comment="agents/…, agents/-, …; empty for everything"),
+    Column("measure", Text, nullable=False),
+    Column("period", Text, nullable=False),
+    Column("limit", BigInteger, nullable=False),
+    Column("warn_at", BigInteger, nullable=False, comment="0 never"),
+    Column("soft", Boolean, nullable=False),
+    Column("unknown_price", Text, nullable=False),
+    Column("create_micros", BigInteger, nullable=False),
+)
+
+budget_uses = Table(
+    "budget_uses",
+    metadata,
+    Column("budget", String(63), primary_key=True),
+    Column("subject", Text, primary_key=True, comment="whose use it is; empty for everything"),
+    Column("window", String(10), primary_key=True, comment="2026-11-21, 2026-11, or empty for the whole"),
+    Column("used", BigInteger, nullable=False),
+    Column("warned", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("id", String(36), primary_key=True, comment="the call's"),
+    Column("time_micros", BigInteger, nullable=False, comment="its window is that of this time"),
+    *(
+        Column(name, Text, nullable=False)
+        for name in ("caller", "run", "agent", "session", "model", "provider", "upstream_model", "price_source")
+    ),
+    *(
+        Column(name, BigInteger, nullable=False, comment="at most")
+        for name in ("input_tokens", "output_tokens", "seconds")
+    ),
+    Column("cost_microusd", BigInteger, comment="at most; NULL unknown"),
+    sqlite_with_rowid=False,
+)
+"""Calls that run. What stands here when the router starts is of calls that were lost."""

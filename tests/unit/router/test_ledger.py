@@ -36,7 +36,7 @@ def database(running: Rig) -> Iterator[sqlite3.Connection]:
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_no_answer_ends_before_its_row_is_on_disk(running: Rig, fake: FakeProvider, *, stream: bool) -> None:
-    fake.queue(Reply("a b"))
+    fake.queue(Reply("a b", delay_seconds=0.1))
     got = bytearray()
 
     async def ask() -> None:
@@ -45,11 +45,11 @@ async def test_no_answer_ends_before_its_row_is_on_disk(running: Rig, fake: Fake
             async for piece in answer.aiter_bytes():
                 got.extend(piece)
 
+    call = asyncio.create_task(ask())
+    await fake.was_asked()
     with database(running) as other:
         other.execute("BEGIN IMMEDIATE")  # nobody else can write now
-        call = asyncio.create_task(ask())
-        await fake.was_asked()
-        await asyncio.wait([call], timeout=0.3)
+        await asyncio.wait([call], timeout=1.5)
         assert not call.done()
         assert b"[DONE]" not in got
         assert stream == (b'"content":"b"' in got)  # the words themselves are not held back
@@ -58,6 +58,32 @@ async def test_no_answer_ends_before_its_row_is_on_disk(running: Rig, fake: Fake
         await call
         assert other.execute("SELECT count(*) FROM calls").fetchone() == (1,)
     assert b"[DONE]" in got if stream else b'"usage"' in got
+
+
+async def test_no_call_is_sent_that_cannot_be_reserved(running: Rig, fake: FakeProvider) -> None:
+    with database(running) as other:
+        other.execute("BEGIN IMMEDIATE")
+        refused = await running.chat()
+        other.execute("ROLLBACK")
+        assert code(refused) == (503, "ledger_unavailable")
+        other.execute("ALTER TABLE reservations RENAME TO gone")
+        assert code(await running.chat()) == (503, "ledger_unavailable")
+        other.execute("ALTER TABLE gone RENAME TO reservations")
+        assert fake.asked == []
+        assert (await running.chat()).status_code == 200
+        assert other.execute("SELECT count(*) FROM reservations").fetchone() == (0,)
+
+
+async def test_what_could_not_be_written_is_written_when_it_can(running: Rig) -> None:
+    with database(running) as other:
+        other.execute("ALTER TABLE calls RENAME TO gone")
+        assert code(await running.chat()) == (503, "ledger_unavailable")
+        assert other.execute("SELECT count(*) FROM reservations").fetchone() == (1,)
+        other.execute("ALTER TABLE gone RENAME TO calls")
+        async with asyncio.timeout(20):
+            while other.execute("SELECT count(*) FROM reservations").fetchone() != (0,):  # noqa: ASYNC110 - another's
+                await asyncio.sleep(0.05)
+        assert other.execute("SELECT outcome FROM calls").fetchall() == [("answered",)]
 
 
 async def test_a_ledger_that_cannot_be_written_is_told(running: Rig, fake: FakeProvider) -> None:

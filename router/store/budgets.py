@@ -1,0 +1,160 @@
+"""Budgets, their counts, the stop switch and reservations in the router's SQLite."""
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from router.budgets.budget import COST, EACH, REQUESTS, SECONDS, TOKENS, Budget
+from router.budgets.freeze import Freeze
+from router.budgets.period import start, window
+from router.store.database import BUSY_SECONDS
+from router.store.journal import RESERVED, Work
+from router.store.ledger import INSERT, Row, values
+
+_FIELDS = [field.name for field in fields(Budget)]
+_NAMES = ", ".join(f'"{name}"' for name in _FIELDS)
+_PUT = f"INSERT OR REPLACE INTO budgets ({_NAMES}) VALUES ({', '.join('?' * len(_FIELDS))})"  # noqa: S608 - our own names
+_COLUMNS = {
+    "agents": "agent", "sessions": "session", "runs": "run", "tokens": "caller", "providers": "provider",
+    "apis": "model",
+}  # fmt: skip
+_SUMS = {
+    COST: "coalesce(sum(cost_microusd), 0)",
+    TOKENS: "coalesce(sum(input_tokens + output_tokens), 0)",
+    REQUESTS: "count(*)",
+    SECONDS: "coalesce(sum((duration_micros + 999999) / 1000000), 0)",
+}
+_USE = """INSERT INTO budget_uses (budget, subject, "window", used, warned) VALUES (?, ?, ?, ?, 0)
+ON CONFLICT DO UPDATE SET used = min(used + excluded.used, 1 << 61)"""
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """A reservation as it is stored; its fields are the table's columns, in the order of RESERVED."""
+
+    id: str
+    time_micros: int
+    caller: str
+    run: str
+    agent: str
+    session: str
+    model: str
+    provider: str
+    upstream_model: str
+    price_source: str
+    input_tokens: int
+    output_tokens: int
+    seconds: int
+    cost_microusd: int | None
+
+
+class BudgetStore:
+    """Reads, on a connection of its own; a read of one count takes some microseconds, so it is not awaited.
+
+    Writes are made as work for the journal. Raises sqlite3.Error.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._reading = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        self._reading.execute("PRAGMA query_only = ON")
+
+    def close(self) -> None:
+        """End the connection."""
+        self._reading.close()
+
+    def budgets(self) -> list[Budget]:
+        """Give all, by id."""
+        rows = self._reading.execute(f"SELECT {_NAMES} FROM budgets ORDER BY id")  # noqa: S608 - our own names
+        return [Budget(**{**dict(zip(_FIELDS, row, strict=True)), "soft": bool(row[6])}) for row in rows]
+
+    def use(self, budget: str, subject: str, when: str) -> tuple[int, bool]:
+        """Give what is settled of a budget for a subject in a window, and whether it was warned of."""
+        query = 'SELECT used, warned FROM budget_uses WHERE budget = ? AND subject = ? AND "window" = ?'
+        row = self._reading.execute(query, (budget, subject, when)).fetchone()
+        return (row[0], bool(row[1])) if row else (0, False)
+
+    def most(self, budget: str, when: str) -> tuple[int, bool]:
+        """Give the most that is settled of it for any one subject in a window, and whether any was warned."""
+        query = 'SELECT max(used), max(warned) FROM budget_uses WHERE budget = ? AND "window" = ?'
+        row = self._reading.execute(query, (budget, when)).fetchone()
+        return row[0] or 0, bool(row[1])
+
+    def freeze(self) -> Freeze:
+        """Give how the stop switch stands."""
+        row = self._reading.execute("SELECT value FROM settings WHERE name = 'freeze'").fetchone()
+        return Freeze.parse(row[0]) if row else Freeze()
+
+    def reserved(self) -> list[Reserved]:
+        """Give every reservation."""
+        return [Reserved(*row) for row in self._reading.execute(f"SELECT {', '.join(RESERVED)} FROM reservations")]  # noqa: S608 - our own names
+
+
+def put(budget: Budget, micros: int, *, anew: bool) -> Work:
+    """Make the work of storing a budget.
+
+    With `anew` its count is made from the ledger's rows of the window of a time; else only whether it was warned of is
+    forgotten.
+    """
+    value = tuple(getattr(budget, name) for name in _FIELDS)
+
+    def work(connection: sqlite3.Connection) -> None:
+        connection.execute(_PUT, value)
+        if anew:
+            connection.execute("DELETE FROM budget_uses WHERE budget = ?", (budget.id,))
+            _count(connection, budget, micros)
+        else:
+            connection.execute("UPDATE budget_uses SET warned = 0 WHERE budget = ?", (budget.id,))
+
+    return work
+
+
+def remove(ident: str) -> Work:
+    """Make the work of forgetting a budget and its counts."""
+
+    def work(connection: sqlite3.Connection) -> None:
+        connection.execute("DELETE FROM budgets WHERE id = ?", (ident,))
+        connection.execute("DELETE FROM budget_uses WHERE budget = ?", (ident,))
+
+    return work
+
+
+def keep(freeze: Freeze) -> Work:
+    """Make the work of storing the stop switch."""
+
+    def work(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT OR REPLACE INTO settings (name, value) VALUES ('freeze', ?)", (freeze.text(),))
+
+    return work
+
+
+def end(rows: Iterable[Row], uses: Iterable[tuple[str, str, str, int]]) -> Work:
+    """Make the work of ending every reservation.
+
+    `rows` is what becomes of each in the ledger, `uses` what that adds to counts: budget, subject, window and amount.
+    """
+    ended, counted = [values(row) for row in rows], list(uses)
+
+    def work(connection: sqlite3.Connection) -> None:
+        connection.executemany(INSERT.replace("INSERT", "INSERT OR IGNORE", 1), ended)
+        connection.executemany(_USE, counted)
+        connection.executemany("DELETE FROM reservations WHERE id = ?", [row[:1] for row in ended])
+
+    return work
+
+
+def _count(connection: sqlite3.Connection, budget: Budget, micros: int) -> None:
+    """Make a budget's count from the ledger."""
+    column = _COLUMNS.get(budget.subject.partition("/")[0], "")
+    each = budget.subject in EACH
+    subject = column if each else "?"
+    where = f"AND {column} != ''" if each else f"AND {column} = ?" if column else ""
+    group = f"GROUP BY {column}" if each else ""
+    counted = f"min({_SUMS[budget.measure]}, 1 << 61)"
+    found = f"SELECT ?, {subject}, ?, {counted}, 0 FROM calls WHERE time_micros >= ? {where} {group}"  # noqa: S608 - our own names
+    query = f'INSERT INTO budget_uses (budget, subject, "window", used, warned) {found}'
+    given: list[object] = [budget.id]
+    given += [] if each else [budget.subject]
+    given += [window(budget.period, micros), start(budget.period, micros)]
+    given += [budget.subject] if where and not each else []
+    connection.execute(query, given)
