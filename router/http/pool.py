@@ -9,6 +9,9 @@ from router.http.head import keeps
 from router.http.limits import Limits
 from router.wire import Fault, WireError
 
+_CLOSED = "it closed the connection before it took the request"
+_CLOSING = "the router is closing"
+
 Turn = asyncio.Future[Connection | None]
 Lost = Callable[[Connection], None]
 Make = Callable[[Lost], Awaitable[Connection]]
@@ -26,6 +29,7 @@ class Pool:
         self._idle: list[Connection] = []  # the one used last at the end
         self._waiting: deque[Turn] = deque()
         self._sweep: asyncio.TimerHandle | None = None
+        self._closed = False
 
     @property
     def empty(self) -> bool:
@@ -57,14 +61,15 @@ class Pool:
         """Give a connection back after its call: kept if it can be used again, closed if not."""
         seconds = keeps(headers or {}, self._limits.idle_seconds)
         now = self._loop.time()
-        if not connection.done() or seconds <= 0 or now - connection.born >= self._limits.age_seconds:
+        if not connection.done() or self._closed or seconds <= 0 or now - connection.born >= self._limits.age_seconds:
             connection.abort()  # and `_over` follows
             return
         connection.until = now + seconds
         self._hand_on(connection)
 
     def aclose(self) -> None:
-        """Hang up on everybody; who waits for a connection is told that there is none."""
+        """Hang up on everybody; who waits for a connection is told that there is none. Nobody gets one any more."""
+        self._closed = True
         if self._sweep is not None:
             self._sweep.cancel()
         for connection in list(self._members):
@@ -86,9 +91,10 @@ class Pool:
         except BaseException:
             self._hand_on(None)
             raise
-        if connection.closed:  # already, and nobody was told, for it was no member
+        if connection.closed or self._closed:  # nobody was told, for it was no member yet
+            connection.abort()
             self._hand_on(None)
-            raise WireError(Fault.UNREACHABLE, "it closed the connection before it took the request")
+            raise WireError(Fault.UNREACHABLE, _CLOSING if self._closed else _CLOSED)
         self._members.add(connection)
         return connection
 

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "control": (["control.main", "control.app"], {*_GRPC, "sqlalchemy", "aiosqlite", "greenlet", "yaml"}),
     "router": (
         ["router.main", "router.app"],
-        {*_GRPC, *_SERVER, "sqlalchemy", "aiosqlite", "greenlet", "yaml", "cryptography", "cffi", "httpx", "httpcore"},
+        {*_GRPC, *_SERVER, "sqlalchemy", "aiosqlite", "greenlet", "yaml", "cryptography", "cffi", "uvloop"},
     ),
     "the embedded models before they are asked for": (["router.embedded.__main__"], set()),
     "worker": (["workers.main", "workers.app"], {*_GRPC, "yaml", "cryptography"}),

@@ -162,6 +162,20 @@ async def test_a_place_that_was_waited_for_is_never_lost() -> None:
         assert sizes(wire, served) == (1, 1)
 
 
+async def test_closing_ends_calls_that_wait_for_a_connection_or_make_one() -> None:
+    async with serving(answering(b"", then=silence)) as served, client(connections=1) as wire:
+        calls = [asyncio.create_task(wire.open(served.target, ASKED)) for _ in range(3)]
+        await served.until(lambda seen: seen.asked)
+        await wire.aclose()
+        for call in calls:
+            with pytest.raises(WireError):
+                await call
+        late = asyncio.create_task(wire.open(served.target, ASKED))
+        with pytest.raises(WireError, match="closing"):
+            await late
+        await served.until(lambda seen: seen.over == len(seen.peers))
+
+
 async def test_a_dial_that_failed_or_was_left_gives_its_place_back() -> None:
     async with serving(forever) as served:
         port = int(served.base_url.split(":")[2].split("/")[0])
