@@ -60,10 +60,9 @@ class Builder:
     async def open(self, permissions: Permissions) -> Cell:
         """Open one, with its policy in force. Raises SandboxUnavailable."""
         name = f"{permissions.agent[:NAME_CHARACTERS].strip('-')}-{next(self._numbers)}"
-        placeholders = Placeholders()
         listeners = {"inference": INFERENCE, "egress": egress.LISTENER}
         bundle = self._bundle(name)
-        opening = asyncio.create_task(self._sandbox(name, permissions, listeners, bundle, placeholders))
+        opening = asyncio.create_task(self._sandbox(name, permissions, listeners, bundle))
         try:
             await asyncio.sleep(0)  # the zygote forks while the authority is made; nothing runs inside before both are
             authority = Authority.make(bundle, name)
@@ -76,7 +75,7 @@ class Builder:
             await _undone(opening)
             bundle.unlink(missing_ok=True)
             raise
-        cell = await self.around(sandbox, permissions, authority, placeholders)
+        cell = await self.around(sandbox, permissions, authority, Placeholders())
         cell.logbook.write("opened", f"tier {permissions.policy.tier}, {permissions.name} {permissions.version}")
         return cell
 
@@ -112,9 +111,7 @@ class Builder:
 
         async def child() -> Sandbox:
             name = f"{sandbox.name}-{next(numbers)}"
-            return await self._sandbox(
-                name, cell.permissions, {"egress": egress.LISTENER}, authority.bundle, placeholders
-            )
+            return await self._sandbox(name, cell.permissions, {"egress": egress.LISTENER}, authority.bundle)
 
         strict = permissions.policy.tier == "strict"
         parts = Parts(
@@ -155,7 +152,6 @@ class Builder:
         permissions: Permissions,
         listeners: Mapping[str, tuple[str, int]],
         bundle: Path,
-        placeholders: Placeholders,
     ) -> Sandbox:
         agent, policy = permissions.agent, permissions.policy
         driver = driver_for(policy.tier, self._launcher, self._preload)
@@ -172,7 +168,7 @@ class Builder:
                 workspace=workspace,
                 uid=uid,
                 listeners=listeners,
-                env=egress.environment(placeholders.env(policy)),
+                env=egress.environment({}),
                 files={egress.BUNDLE: bundle},
             )
         except ValueError as error:

@@ -17,9 +17,10 @@ from signet.work.v1 import work_pb2
 from tests.fakes import door as doors
 from tests.fakes import work as works
 from tests.fakes.door import Door
-from tests.fakes.site import Site
+from tests.fakes.site import Site, serving
 from tests.fakes.work import Work
 from workers import app
+from workers.authority import Authority
 from workers.options import Options
 from workers.runtime import RUNTIMES
 from workers.sandbox.spec import Command, Entry
@@ -128,6 +129,16 @@ def execs(*commands: str) -> list[list[object]]:
     for number, command in enumerate(commands):
         steps += [["call", f"c{number}", "exec", {"command": command}], ["take", 1]]
     return [*steps, ["finish"]]
+
+
+@pytest.fixture
+async def tls_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
+    """Serve a site over TLS, which a worker that begins in this test can verify."""
+    authority = Authority.make(tmp_path / "roots.pem", "site")
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.bundle))
+    served = await Site().start(serving(authority, tmp_path, HOST), host=HOST)
+    yield served
+    await served.aclose()
 
 
 Wait = Callable[[Callable[[], bool]], Awaitable[None]]

@@ -151,22 +151,6 @@ async def test_a_connection_is_held_while_a_person_is_asked_and_goes_on_once_it_
     assert site.connections == 1
 
 
-async def test_an_answer_that_comes_before_it_is_waited_for_counts(bench: Bench) -> None:
-    """The directive may overtake the answer to the question."""
-
-    def early(method: str, _: object) -> SignetError | None:
-        if method == "AskApproval":
-            for name in bench.work.approvals:
-                bench.work.answer(name, APPROVED)
-        return None
-
-    bench.work.after = early
-    async with bench.worker():
-        ending = await bench.work.outcome(await bench.run(*execs("touch made"), policy=order(ASKING)))
-    assert ending.outcome == runs_pb2.RUN_STATE_SUCCEEDED
-    assert (bench.home.workspaces / "scribe" / "made").exists()
-
-
 async def test_a_command_granted_while_it_is_asked_is_not_asked_again(bench: Bench) -> None:
     async with bench.worker():
         run = await bench.run(*execs("touch made", "touch made"), policy=order(ASKING))

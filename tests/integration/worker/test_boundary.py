@@ -149,17 +149,15 @@ async def test_a_denied_connection_is_asked_for_and_the_yes_reaches_the_sandbox(
     ]
 
 
-async def test_a_secret_reaches_its_site_and_is_in_no_record(fleet: Fleet) -> None:
-    site = await Site().start(host=HOST)
-    lent = f'secrets:\n  site: {{secret: site-token, env: SITE_TOKEN, host: "{HOST}", port: {site.port}}}\n'
+async def test_a_secret_reaches_its_site_and_is_in_no_record(tls_site: Site, fleet: Fleet) -> None:
+    lent = f'secrets:\n  site: {{secret: site-token, env: SITE_TOKEN, host: "{HOST}", port: {tls_site.port}}}\n'
     await fleet.client.secrets.put("site-token", VALUE)
-    await fleet.client.policies.apply("walls", reaching(site) + lent)
+    await fleet.client.policies.apply("walls", reaching(tls_site) + lent)
     await fleet.client.agents.create("walled", policy="walls")
-    use = f'curl -s -H "authorization: Bearer $SITE_TOKEN" http://{HOST}:{site.port}/; env; cat /proc/*/environ'
+    use = f'curl -s -H "authorization: Bearer $SITE_TOKEN" https://{HOST}:{tls_site.port}/; env; cat /proc/*/environ'
     run, events = await end(fleet, await begin(fleet, use))
-    await site.aclose()
     assert run.state == SUCCEEDED, run.error
-    assert site.asked[0].headers["authorization"] == f"Bearer {VALUE}"
+    assert tls_site.asked[0].headers["authorization"] == f"Bearer {VALUE}"
     assert "signet:secret:site:" in run.output
     assert VALUE not in b"".join(event.SerializeToString() for event in events).decode("latin-1")
     assert VALUE not in fleet.log("worker")

@@ -243,15 +243,15 @@ async def test_under_audit_a_command_runs_and_the_record_says_that_it_would_be_d
     assert "commands.deny[0]" in notice.message
 
 
-async def test_a_secret_reaches_its_host_and_is_never_seen_inside(bench: Bench, site: Site) -> None:
-    lent = f'{{secret: site-token, env: SITE_TOKEN, host: "{HOST}", port: {site.port}}}'
-    policy = order(reaching(site, f"secrets:\n  site: {lent}\n"), secrets_token="sgr_lends")
+async def test_a_secret_reaches_its_host_and_is_never_seen_inside(bench: Bench, tls_site: Site) -> None:
+    lent = f'{{secret: site-token, env: SITE_TOKEN, host: "{HOST}", port: {tls_site.port}}}'
+    policy = order(reaching(tls_site, f"secrets:\n  site: {lent}\n"), secrets_token="sgr_lends")
     bench.door.answers = [json_answer(json.dumps({"value": SECRET}).encode())]
-    call = f'curl -s -H "authorization: Bearer $SITE_TOKEN" http://{HOST}:{site.port}/; echo $SITE_TOKEN > seen'
+    call = f'curl -s -H "authorization: Bearer $SITE_TOKEN" https://{HOST}:{tls_site.port}/; echo $SITE_TOKEN > seen'
     async with bench.worker():
         run = await bench.run(*execs(call)[:-1], ["snoop", SECRET[::-1], "sgr_lends"[::-1]], "finish", policy=policy)
         ending = await bench.work.outcome(run)
-    assert site.asked[0].headers["authorization"] == f"Bearer {SECRET}"
+    assert tls_site.asked[0].headers["authorization"] == f"Bearer {SECRET}"
     [asked] = bench.door.asked
     assert (asked.line, asked.header("authorization")) == (
         "POST /signet/v1/secrets/site-token HTTP/1.1",

@@ -72,13 +72,16 @@ async def test_a_warm_sandbox_survives_a_clean_restart_with_its_way_out_and_its_
 
 
 async def test_a_run_is_finished_before_the_worker_begins_anew(bench: Bench) -> None:
+    bench.work.lease_seconds = 3
     async with worker(bench) as process:
         run = await bench.run(["say", "on"], ["hold", "go"], ["finish", "done"])
         await bench.work.seen(run, "text")
         process.send_signal(signal.SIGHUP)
+        renewals = len(bench.work.sandboxes)
+        await bench.work.until(lambda: len(bench.work.sandboxes) > renewals + 3)
+        assert len(bench.work.registrations) == 1
         (bench.home.workspaces / "scribe" / "go").touch()
         ending = await bench.work.outcome(run)
-        assert len(bench.work.registrations) == 1
         await bench.work.until(lambda: len(bench.work.registrations) == 2)
     assert (ending.outcome, ending.output) == (runs_pb2.RUN_STATE_SUCCEEDED, "done")
 

@@ -68,6 +68,7 @@ def test_a_grant_reaches_its_run_its_session_or_the_agent() -> None:
     names = [one.name for one in grants]
     assert [one.name for one in held.applying("runs/1", "sessions/s")] == names
     assert [one.name for one in held.applying("runs/2", "sessions/s")] == names[1:]
+    assert [one.name for one in held.applying("runs/2", "sessions/t")] == names[2:]
     assert [one.name for one in held.applying("runs/2", "")] == names[2:]
     assert [one.name for one in held.applying()] == names[2:]
 

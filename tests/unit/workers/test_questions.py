@@ -123,6 +123,19 @@ async def test_an_answer_that_never_comes_is_a_no(desk: Desk, monkeypatch: pytes
     assert answer.why.startswith("nobody answered")
 
 
+async def test_an_answer_that_overtakes_the_question_counts(desk: Desk) -> None:
+    """It comes on another stream."""
+
+    def early(_: str, __: object) -> SignetError | None:
+        for approval in desk.work.approvals.values():
+            answered = approvals_pb2.Approval(name=approval.name, state=APPROVED)
+            desk.approvals.answered(answered)
+        return None
+
+    desk.work.after = early
+    assert (await asyncio.wait_for(desk.guest.questions.ask(DELETE), 10)).yes
+
+
 async def test_a_control_that_is_away_for_a_moment_is_asked_again(desk: Desk) -> None:
     failures = [Unavailable("STORE_UNAVAILABLE", "away")] * 2
 
