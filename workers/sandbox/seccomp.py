@@ -4,7 +4,7 @@ import ctypes
 import errno
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Final
 
@@ -39,6 +39,10 @@ NAMESPACE_FLAGS: Final = (
 )
 TERMINAL_INJECTIONS: Final = (0x5412, 0x541C)  # TIOCSTI types for the user; TIOCLINUX pastes
 FAMILIES: Final = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6)
+# Of the internet: what Landlock's rules of ports know, and UDP. Others, such as multipath TCP and SCTP, they overlook;
+# a type that is not one of these two has such a protocol for its own.
+TYPES: Final = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
+PROTOCOLS: Final = (0, socket.IPPROTO_TCP, socket.IPPROTO_UDP)
 
 _ALLOW: Final = 0x7FFF0000
 _ERRNO: Final = 0x00050000
@@ -85,7 +89,11 @@ def _socket() -> list[bytes]:
     for left, family in zip(reversed(range(len(FAMILIES))), FAMILIES, strict=True):
         code.append(_op(_JEQ, family, left + 1, 0))
     code += _refuse(errno.EAFNOSUPPORT)
-    return [*code, *_argument(1), _op(_AND, _TYPE_MASK), *_refuse_any((socket.SOCK_RAW, _SOCK_PACKET), errno.EPERM)]
+    kind = [*_argument(1), _op(_AND, _TYPE_MASK)]
+    code += [*kind, *_refuse_any((socket.SOCK_RAW, _SOCK_PACKET), errno.EPERM)]
+    code += [*_argument(0), _op(_JEQ, socket.AF_UNIX, 0, 1), _op(_RET, _ALLOW)]
+    code += [*kind, *_unless_any(TYPES, errno.ESOCKTNOSUPPORT)]
+    return [*code, *_argument(2), *_unless_any(PROTOCOLS, errno.EPROTONOSUPPORT)]
 
 
 def _deny(number: int | None, code: int) -> list[bytes]:
@@ -107,6 +115,13 @@ def _argument(index: int) -> list[bytes]:
 
 def _refuse_any(values: Iterable[int], code: int) -> list[bytes]:
     return [part for value in values for part in (_op(_JEQ, value, 0, 1), *_refuse(code))]
+
+
+def _unless_any(values: Sequence[int], code: int) -> list[bytes]:
+    return [
+        *(_op(_JEQ, value, left, 0) for left, value in zip(range(len(values), 0, -1), values, strict=True)),
+        *_refuse(code),
+    ]
 
 
 def _refuse(code: int) -> list[bytes]:

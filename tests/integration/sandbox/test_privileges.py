@@ -13,6 +13,7 @@ async def test_calls_that_a_sandbox_has_no_business_with_are_refused(house: Hous
     async with await house.open() as sandbox:
         found = await ask(sandbox, "calls")
     family = {"packet socket": "EAFNOSUPPORT", "vsock": "EAFNOSUPPORT", "clone3": "ENOSYS", "setuid": "EINVAL"}
+    family |= dict.fromkeys(("multipath TCP", "ping"), "EPROTONOSUPPORT") | {"SCTP": "ESOCKTNOSUPPORT"}
     files = {
         "core of init",
         "environment of init",

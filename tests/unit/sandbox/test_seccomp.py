@@ -130,10 +130,22 @@ def test_sockets_of_few_families_are_allowed(machine: Machine) -> None:
     for family in (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6):
         for kind in (socket.SOCK_RAW, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 10):
             assert verdict(machine, "socket", family, kind, 0) == refuse(errno.EPERM)
+    assert verdict(machine, "socket", socket.AF_UNIX, socket.SOCK_SEQPACKET, 0) == ALLOW
     assert verdict(machine, "socket", socket.AF_NETLINK, socket.SOCK_RAW, 0) == ALLOW
     assert verdict(machine, "socket", socket.AF_NETLINK, socket.SOCK_RAW, 4) == refuse(errno.EPERM)
     assert verdict(machine, "socketpair", socket.AF_UNIX, socket.SOCK_STREAM) == ALLOW
     assert verdict(machine, "socketpair", 30, socket.SOCK_STREAM) == refuse(errno.EAFNOSUPPORT)
+
+
+@BOTH
+def test_of_the_internet_only_tcp_and_udp_are_allowed(machine: Machine) -> None:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        for protocol in range(300):
+            expected = ALLOW if protocol in {0, 6, 17} else refuse(errno.EPROTONOSUPPORT)
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC):
+                assert verdict(machine, "socket", family, kind, protocol) == expected, protocol
+        for kind in (socket.SOCK_RDM, socket.SOCK_SEQPACKET, 6):  # the last two: SCTP and DCCP, whatever is asked for
+            assert verdict(machine, "socket", family, kind, 0) == refuse(errno.ESOCKTNOSUPPORT)
 
 
 @BOTH
