@@ -71,6 +71,8 @@ def program(target: Machine, strict: bool = False) -> bytes:  # noqa: FBT001, FB
         target.number("socketpair"), [*_argument(0), *_unless_equal(socket.AF_UNIX, _ERRNO | errno.EAFNOSUPPORT)]
     )
     code += _when(target.number("socket"), _socket())
+    # Nobody else's limits, above all not pid 1's, whose user is the same.
+    code += _when(target.number("prlimit64"), [*_argument(0), *_unless_equal(0, _ERRNO | errno.EPERM)])
     return b"".join([*code, _op(_RET, _ALLOW)])
 
 

@@ -64,6 +64,7 @@ _NUMBERS: dict[str, tuple[int | None, int | None]] = {  # name: (x86_64, aarch64
     "personality": (135, 92),
     "pidfd_getfd": (438, 438),
     "pivot_root": (155, 41),
+    "prlimit64": (302, 261),
     "process_madvise": (440, 440),
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),

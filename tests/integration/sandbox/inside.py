@@ -70,6 +70,7 @@ def calls() -> None:
             "core_pattern": outcome(lambda: os.open("/proc/sys/kernel/core_pattern", os.O_WRONLY)),
             "sysrq": outcome(lambda: os.open("/proc/sysrq-trigger", os.O_WRONLY)),
             "own memory": outcome(lambda: os.open("/proc/self/mem", os.O_RDWR)),
+            "limits of init": outcome(lambda: resource.prlimit(1, resource.RLIMIT_NOFILE, (3, 3))),
             "raise a limit": outcome(lambda: resource.prlimit(0, resource.RLIMIT_NOFILE, (4096, 4096))),
         }
     )

@@ -149,5 +149,12 @@ def test_of_the_internet_only_tcp_and_udp_are_allowed(machine: Machine) -> None:
 
 
 @BOTH
+def test_a_process_sets_and_reads_no_limits_but_its_own(machine: Machine) -> None:
+    assert verdict(machine, "prlimit64", 0, 7, 0, 0) == ALLOW
+    for pid in (1, 2, 0xFFFFFFFF):
+        assert verdict(machine, "prlimit64", pid, 7, 0, 0) == refuse(errno.EPERM)
+
+
+@BOTH
 def test_the_filter_is_small_enough_for_the_kernel(machine: Machine) -> None:
     assert len(program(machine)) // 8 < 4096
