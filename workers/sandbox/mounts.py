@@ -49,6 +49,7 @@ _LINKS: Final = {
     "dev/stderr": "/proc/self/fd/2",
     "dev/ptmx": "pts/ptmx",
 }
+TERMINALS: Final = 64  # of each sandbox: those of the whole host are one number, which a few sandboxes could use up
 _INODES_PER_MIB: Final = 256  # a bound for empty files, which cost kernel memory but no pages
 
 
@@ -80,7 +81,7 @@ def lay(runtime: Sequence[Path]) -> None:
     for name, target in {**_LINKS, **links}.items():
         Path(name).symlink_to(target)
     _mount("proc", "proc", "proc", NOSUID | NODEV | NOEXEC)
-    _mount("devpts", "dev/pts", "devpts", NOSUID | NOEXEC, "newinstance,ptmxmode=0666,mode=620")
+    _mount("devpts", "dev/pts", "devpts", NOSUID | NOEXEC, f"newinstance,ptmxmode=0666,mode=620,max={TERMINALS}")
     for tree in trees:
         _attach(tree)
 

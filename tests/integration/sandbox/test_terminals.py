@@ -6,7 +6,8 @@ import os
 import signal
 from pathlib import Path
 
-from tests.integration.sandbox.house import DEADLINE_SECONDS, INSIDE, House, begin, refused, run
+from tests.integration.sandbox.house import DEADLINE_SECONDS, INSIDE, House, ask, begin, refused, run
+from workers.sandbox.mounts import TERMINALS
 from workers.sandbox.process import Process
 from workers.sandbox.sandbox import Sandbox
 from workers.sandbox.spec import Command, Entry
@@ -123,6 +124,14 @@ async def test_terminals_are_of_the_sandbox_alone_and_leak_nothing(house: House)
         second = await on_terminal(sandbox, "tty")
         assert await said(second) == b"/dev/pts/1\r\n"
         one.close()
+
+
+async def test_a_sandbox_has_no_more_terminals_than_are_its_own_to_have(house: House) -> None:
+    async with await house.open() as sandbox, await house.open() as other:
+        assert await ask(sandbox, "open_terminals") == TERMINALS
+        process = await on_terminal(other, "tty")
+        assert await said(process) == b"/dev/pts/0\r\n"
+        process.close()
 
 
 async def test_a_refused_start_and_one_that_is_cancelled_leave_no_terminal(house: House) -> None:
