@@ -176,8 +176,9 @@ async def body(answer: Answer) -> bytes:
     """Read an answer to its end and let it go."""
     parts = []
     try:
-        while piece := await answer.read():
-            parts.append(piece)
+        async with asyncio.timeout(2 * _WAIT):
+            while piece := await answer.read():
+                parts.append(piece)
     finally:
         await answer.aclose()
     return b"".join(parts)

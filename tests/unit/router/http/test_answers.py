@@ -80,15 +80,19 @@ async def test_a_connection_with_anything_odd_is_not_used_again(said: bytes) -> 
 
 
 async def test_what_nobody_asked_for_ends_a_kept_connection() -> None:
+    kept = asyncio.Event()
+
     async def script(peer: Peer) -> None:
         await peer.request()
         await peer.send(HI)
         if peer.number == 0:
+            await kept.wait()
             await peer.send(HI)  # an answer to nothing
         await peer.hung_up()
 
     async with serving(script) as served, client() as wire:
         assert await ask(wire, served) == b"hi"
+        kept.set()
         await served.until(lambda seen: seen.over == 1)
         assert await ask(wire, served) == b"hi"
         assert len(served.peers) == 2

@@ -33,7 +33,8 @@ async def test_a_reader_that_takes_nothing_holds_the_server_back() -> None:
 
     async with serving(script) as served, client() as wire:
         answer = await wire.open(served.target, ASKED)
-        await stuck.wait()
+        async with asyncio.timeout(20):
+            await stuck.wait()
         assert sent < 32 << 20  # what the kernel holds, and little more
         unread = answer._exchange.unread  # type: ignore[attr-defined] # what is promised is how much it holds
         assert HIGH_BYTES < unread < HIGH_BYTES + (1 << 20)
@@ -70,14 +71,13 @@ async def test_a_server_that_takes_nothing_of_the_request_is_given_up() -> None:
 async def test_a_server_that_takes_the_request_slowly_is_waited_for() -> None:
     async def script(peer: Peer) -> None:
         got = 0
-        while got < 16 << 20:
-            got += len(await peer.reader.read(1 << 20))
-            if got % 3 == 0:
-                await asyncio.sleep(0.02)
+        while got < len(LARGE.body or b""):
+            got += len(await peer.reader.read(1 << 17))
+            await asyncio.sleep(0.005)
         await peer.send(HI)
         await silence(peer)
 
-    async with serving(script) as served, client(write_seconds=0.5) as wire:
+    async with serving(script) as served, client(write_seconds=0.2) as wire:
         assert await ask(wire, served, LARGE) == b"hi"
 
 
@@ -102,3 +102,16 @@ async def test_a_large_answer_byte_by_byte_chunk_is_whole() -> None:
 
     async with serving(script) as served, client() as wire:
         assert await ask(wire, served) == b"z" * 200_000
+
+
+async def test_a_request_counts_as_taken_only_when_the_kernel_has_its_last_byte() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(HI)
+        await silence(peer)
+
+    async with serving(script) as served, client() as wire:
+        answer = await wire.open(served.target, ASKED)
+        transport = answer._connection._transport  # type: ignore[attr-defined] # a kernel cannot be told when to stop
+        assert transport.get_write_buffer_limits() == (0, 0)
+        await answer.aclose()
