@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn, Self
@@ -119,12 +120,20 @@ def _serve(order: Order, control: socket.socket, pipes: Pipes) -> NoReturn:
 
 def _more(order: Order) -> int:
     """Put our own layers on beneath an engine that shares the host's kernel; 0 where there is another kernel."""
-    if order.own_kernel:  # whose engine has set the limits that it knows
+    if order.own_kernel:
+        _limit(order.spec)
         return 0
     limits.apply(order.spec.limits)
     version = landlock.restrict(order.spec, [Path(sys.base_prefix), Path(__file__).parents[2]])
     seccomp.install()
     return version
+
+
+def _limit(spec: Spec) -> None:
+    """Set the limits that this kernel knows; which of them hold is looked at afterwards."""
+    for kind, value in limits.table(spec.limits).items():
+        with suppress(OSError, ValueError):
+            resource.setrlimit(kind, (value, value))
 
 
 def _listen(spec: Spec) -> dict[str, socket.socket]:

@@ -108,14 +108,6 @@ def _config(spec: Spec, view: Shown) -> dict[str, Any]:
             "cwd": WORKSPACE if spec.workspace_mode != "off" else "/",
             "capabilities": dict.fromkeys(("bounding", "effective", "permitted", "inheritable", "ambient"), none),
             "noNewPrivileges": True,
-            "rlimits": [
-                {"type": kind, "hard": value, "soft": value}
-                for kind, value in (
-                    ("RLIMIT_NOFILE", spec.limits.open_files),
-                    ("RLIMIT_FSIZE", spec.limits.file_bytes),
-                    ("RLIMIT_AS", spec.limits.address_space_bytes),
-                )
-            ],
         },
         "mounts": [_mount(*each) for each in _mounts(spec, view)],
         "linux": {"namespaces": [{"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount")]},

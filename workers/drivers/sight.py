@@ -52,8 +52,10 @@ def _limits(spec: Spec, engine: str, *, own_kernel: bool) -> Layer:
     held = [kind for kind, value in table.items() if 0 <= resource.getrlimit(kind)[1] <= value]
     if own_kernel:
         wanted = [resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE, resource.RLIMIT_AS]
-        detail = f"open files, file size and address space of a process, by {engine}'s kernel"
-        return Layer("limits", "partial" if all(kind in held for kind in wanted) else "absent", detail)
+        hint = "As a whole it is bounded where the host gives the worker cgroups." if spec.limits.memory_bytes else ""
+        detail = f"{engine}'s kernel bounds open files, file size and address space of each process"
+        holds = all(kind in held for kind in wanted)
+        return Layer("limits", "partial", detail, hint) if holds else Layer("limits", "absent", f"not so: {detail}")
     return _flag("limits", len(held) == len(table), f"per process by setrlimit, as a whole by {engine}")
 
 
