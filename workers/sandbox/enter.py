@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NoReturn
 
-from workers.sandbox import landlock, limits, linux, mounts, namespaces, seccomp, wire
+from workers.sandbox import landlock, leftovers, limits, linux, mounts, namespaces, seccomp, wire
 from workers.sandbox.errors import SandboxUnavailable
 from workers.sandbox.init import Init
 from workers.sandbox.namespaces import Host
 from workers.sandbox.probe import Outside, probe
-from workers.sandbox.spec import INSIDE_UID, WORKSPACE, Spec
+from workers.sandbox.spec import INSIDE_UID, Spec
 
 STANDBY_NAME: Final = b"signet-standby\0"
 _NAME: Final = b"signet-sandbox\0"
@@ -109,7 +109,7 @@ def _isolate(spec: Spec, control: socket.socket, host: Host, grouped: Sequence[s
         _filter(spec)
     with _layer("workspace"):
         if spec.workspace_mode == "read-write":
-            _recover_workspace()
+            leftovers.unlock()
     with _layer("probe"):
         report = probe(spec, Outside(host, version, _WITNESS, tuple(grouped)))
         witness.close()
@@ -171,13 +171,6 @@ def _filter(spec: Spec) -> None:
         seccomp.install(strict=spec.strict)
     except OSError:
         return  # the probe finds that it is absent, and the launcher decides
-
-
-def _recover_workspace() -> None:
-    """Undo a chmod by which an agent has locked itself out."""
-    found = Path(WORKSPACE).stat()
-    if found.st_uid == INSIDE_UID and found.st_mode & 0o700 != 0o700:  # noqa: PLR2004 - the owner's own bits
-        Path(WORKSPACE).chmod(0o700)
 
 
 def _environment(spec: Spec) -> dict[str, str]:

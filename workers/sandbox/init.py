@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from workers.sandbox import entry, terminal, wire
+from workers.sandbox import entry, leftovers, terminal, wire
 from workers.sandbox.terminal import Terminal
 from workers.sandbox.watch import Watch
 
@@ -72,7 +72,7 @@ class Init:
                 fds += entry.lift(pair)
                 master = fds[-2:-1]
                 places |= dict.fromkeys(range(3), fds[-1])
-            os.chdir(message["cwd"])
+            _go(message["cwd"])
             pid = (self._fork if "entry" in message else self._spawn)(message, places, path)
         except OSError as error:
             refusal = {"reason": error.strerror, "errno": error.errno, "file": error.filename}
@@ -131,10 +131,11 @@ class Init:
                     os.kill(pid, number)
 
     def _clear(self, identity: int) -> None:
-        """Kill every process but this one and wait until they are gone."""
+        """Kill every process but this one, wait until they are gone, and undo what they have left behind."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
         self._reap(0)
+        leftovers.unlock()
         self._send({"op": "cleared", "id": identity})
 
     def _reap(self, flags: int) -> None:
@@ -154,6 +155,14 @@ class Init:
             wire.send(self._control, message, fds)
         except (BrokenPipeError, ConnectionResetError):
             os._exit(0)
+
+
+def _go(folder: str) -> None:
+    try:
+        os.chdir(folder)
+    except PermissionError:  # perhaps since an agent has locked itself out
+        leftovers.unlock()
+        os.chdir(folder)
 
 
 def _candidates(program: str, path: str) -> list[str]:

@@ -148,7 +148,10 @@ async def test_an_agent_that_locks_itself_out_is_let_in_again(house: House) -> N
         assert await run(sandbox, "chmod 000 /workspace") == (0, "")
         assert (await run(sandbox, "true", cwd="/usr"))[0] == 0
     async with await house.launcher.open(spec) as sandbox:
-        assert await run(sandbox, "echo back > /workspace/a") == (0, "")
+        assert await run(sandbox, "echo back > /workspace/a; chmod 000 /workspace") == (0, "")
+        assert await run(sandbox, "cat a; chmod 000 /workspace") == (0, "back\n")
+        await sandbox.clear()
+        assert await run(sandbox, "cat /workspace/a", cwd="/usr") == (0, "back\n")
 
 
 async def test_names_and_accounts_resolve(house: House) -> None:
