@@ -40,6 +40,7 @@ LIES = {
     "status 099": b"HTTP/1.1 099 OK\r\ncontent-length: 2\r\n\r\nhi",
     "status 999": b"HTTP/1.1 999 OK\r\ncontent-length: 2\r\n\r\nhi",
     "another protocol asked for": b"HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\nxx",
+    "another protocol unnamed": b"HTTP/1.1 101 Switching\r\n\r\n" + HI,
     "long header": OK + b"x: " + b"a" * 40_000 + b"\r\ncontent-length: 2\r\n\r\nhi",
     "many headers": OK + b"x: a\r\n" * 300 + b"content-length: 2\r\n\r\nhi",
     "large head": OK + (b"x: " + b"a" * 1000 + b"\r\n") * 80 + b"content-length: 2\r\n\r\nhi",
