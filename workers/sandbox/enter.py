@@ -38,8 +38,8 @@ def enter(
     try:
         if not prepared:
             _prepare(control, host)
-        _isolate(spec, control, host, grouped)
         watched = 0 if "memory" in grouped else spec.limits.memory_bytes
+        _isolate(spec, control, host, grouped, watched=watched > 0)
         Init(control, _environment(spec), watched).serve()
     except SandboxUnavailable as error:
         _tell(control, error)
@@ -88,7 +88,7 @@ def _prepare(keep: socket.socket, host: Host) -> None:
         linux.bring_loopback_up()
 
 
-def _isolate(spec: Spec, control: socket.socket, host: Host, grouped: Sequence[str]) -> None:
+def _isolate(spec: Spec, control: socket.socket, host: Host, grouped: Sequence[str], *, watched: bool) -> None:
     linux.prctl(linux.PR_SET_NAME, _NAME)
     with _layer("filesystem"):
         mounts.finish(spec)
@@ -106,7 +106,8 @@ def _isolate(spec: Spec, control: socket.socket, host: Host, grouped: Sequence[s
     with _layer("landlock"):
         version = landlock.restrict(spec, runtime_folders())
     with _layer("seccomp"):
-        _filter(spec)
+        # Where pid 1 alone watches the memory, nothing may be kept in it that no process has for its own.
+        _filter(memfd=not (spec.strict or watched))
     with _layer("workspace"):
         if spec.workspace_mode == "read-write":
             leftovers.unlock()
@@ -166,9 +167,9 @@ def _give_up_privileges(spec: Spec, grouped: Sequence[str]) -> None:
     limits.apply(spec.limits, grouped)
 
 
-def _filter(spec: Spec) -> None:
+def _filter(*, memfd: bool) -> None:
     try:
-        seccomp.install(strict=spec.strict)
+        seccomp.install(memfd=memfd)
     except OSError:
         return  # the probe finds that it is absent, and the launcher decides
 

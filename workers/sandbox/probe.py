@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from workers.sandbox import cgroups, limits, linux, namespaces, powers, reach
-from workers.sandbox.attempts import create, refused, write_to
+from workers.sandbox.attempts import create, refused, remember, write_to
 from workers.sandbox.report import Layer, Report
 from workers.sandbox.spec import INSIDE_UID, WORKSPACE, Spec
 
 _OWN_MOUNTS: Final = ("/tmp", "/dev/", "/proc")  # noqa: S108 - the sandbox's own
+_LOOKS: Final = "which looks 5 times a second and ends the largest process"
 _KEEPS_OUT: Final = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -121,7 +122,8 @@ def _limits(spec: Spec, outside: Outside) -> Layer:
     by = f"cgroup v{version} ({', '.join(outside.grouped)}), rlimits" if outside.grouped else "rlimits"
     lacks = []
     if spec.limits.memory_bytes and "memory" not in outside.grouped:
-        lacks.append("memory by address space, and by pid 1, which looks 5 times a second and ends the largest process")
+        files = "no files in memory" if refused(remember, {errno.EPERM}) else "files in memory not bounded"
+        lacks.append(f"memory by address space, and by pid 1 ({_LOOKS}); {files}")
     if spec.limits.cpu and "cpu" not in outside.grouped:
         lacks.append("cpu not bounded")
     if lacks:

@@ -25,8 +25,8 @@ DENIED: Final = (
     *("settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "iopl", "ioperm", "modify_ldt"),
     *("mbind", "set_mempolicy", "set_mempolicy_home_node", "get_mempolicy", "migrate_pages", "move_pages"),
 )
-# Besides, where nothing writable may be executed: a file in memory that no mount and no Landlock rule stands before.
-STRICT: Final = ("memfd_create",)
+# Makes a file in memory. No mount and no Landlock rule stands before its execution, and it is no process's memory.
+MEMFD: Final = "memfd_create"
 NAMESPACE_FLAGS: Final = (
     linux.NEWNS
     | linux.NEWCGROUP
@@ -56,12 +56,12 @@ _FILTER_MODE: Final = 2
 
 
 @cache
-def program(target: Machine, strict: bool = False) -> bytes:  # noqa: FBT001, FBT002 - a cache tells names and places apart
-    """Assemble the filter of a machine, as an array of struct sock_filter; `strict` denies STRICT as well."""
+def program(target: Machine, memfd: bool = True) -> bytes:  # noqa: FBT001, FBT002 - a cache tells names and places apart
+    """Assemble the filter of a machine, as an array of struct sock_filter; MEMFD is denied besides if not `memfd`."""
     code = [*_load(_ARCH), *_unless_equal(target.audit, _KILL), *_load(_NUMBER)]
     if target.x32:
         code += [_op(_JGE, _X32_BIT, 0, 1), _op(_RET, _KILL)]
-    for name in (*DENIED, *(STRICT if strict else ())):
+    for name in (*DENIED, *(() if memfd else (MEMFD,))):
         code += _deny(target.number(name), errno.EPERM)
     # ENOSYS, so that the C library falls back to clone, whose flags a filter can read; clone3's are in memory.
     code += _deny(target.number("clone3"), errno.ENOSYS)
@@ -76,9 +76,9 @@ def program(target: Machine, strict: bool = False) -> bytes:  # noqa: FBT001, FB
     return b"".join([*code, _op(_RET, _ALLOW)])
 
 
-def install(*, strict: bool = False) -> None:
+def install(*, memfd: bool = True) -> None:
     """Put the filter in force for this process and all it starts; OSError where the kernel has no filters."""
-    code = program(machine(), strict)
+    code = program(machine(), memfd)
     buffer = ctypes.create_string_buffer(code, len(code))
     head = struct.pack("HxxxxxxQ", len(code) // 8, ctypes.addressof(buffer))
     linux.prctl(linux.PR_SET_SECCOMP, _FILTER_MODE, head)

@@ -163,8 +163,8 @@ def main(arguments: Sequence[str]) -> None:
         return
     # Looked up and assembled once, for all.
     mounts.host_view()
-    for strict in (False, True):
-        seccomp.program(machine(), strict)
+    for memfd in (False, True):
+        seccomp.program(machine(), memfd)
     # What is here now stays: no collection may touch, and so copy, the pages that all forks share.
     gc.collect()
     gc.freeze()

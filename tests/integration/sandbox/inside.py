@@ -390,6 +390,11 @@ def gorge() -> None:
         tell(count)
 
 
+def remember() -> None:
+    """Make a file in memory."""
+    tell(outcome(lambda: os.close(os.memfd_create("x"))))
+
+
 def spin() -> None:
     """Compute in four processes for a second on the clock; how many seconds of processor that took."""
     until = time.monotonic() + 1.0

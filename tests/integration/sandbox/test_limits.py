@@ -74,6 +74,15 @@ async def test_many_processes_cannot_either(house: House) -> None:
         assert (await run(sandbox, "true"))[0] == 0
 
 
+async def test_files_in_memory_are_refused_where_no_group_counts_them(house: House) -> None:
+    async with await house.open(limits=Limits(memory_bytes=MEMORY)) as sandbox:
+        counted = grouped(sandbox, "memory")
+        assert await ask(sandbox, "remember") == ("succeeded: None" if counted else "EPERM")
+        assert ("no files in memory" in sandbox.report.layer("limits").detail) != counted
+    async with await house.open() as sandbox:
+        assert await ask(sandbox, "remember") == "succeeded: None"
+
+
 async def test_processors_are_shared_out(house: House) -> None:
     async with await house.open(limits=Limits(cpu=0.25)) as sandbox:
         spent = await ask(sandbox, "spin")
