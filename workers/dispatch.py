@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from signet.kit.log import Log
 from signet.policy.decision import Decision
 from signet.v1 import events_pb2
 from workers import gate, questions
@@ -69,11 +70,14 @@ class Dispatcher:
         guest: Guest,
         offered: Mapping[str, Mapping[str, Any]],
         reply: Reply,
+        *,
         seconds: int,
+        log: Log,
     ) -> None:
         self._cell = cell
         self._guest = guest
         self._seconds = seconds
+        self._log = log
         self._uploader = guest.uploader
         self._offered = offered
         self._reply = reply
@@ -154,6 +158,11 @@ class Dispatcher:
         except asyncio.CancelledError:
             outcome = Outcome(self._why, is_error=True)
             raise
+        except (LeaseLost, Rejected):
+            raise
+        except Exception as error:  # noqa: BLE001 - else the runtime would wait for the result until the run's end
+            outcome = Outcome(f"A fault of the worker ({type(error).__name__}); its log has more.", is_error=True)
+            self._log.error("tool_call_failed", tool=clean(call.tool), kind=type(error).__name__, message=str(error))
         finally:
             self._uploader.add(
                 tool_call_finished=events_pb2.ToolCallFinished(

@@ -258,7 +258,9 @@ class Execution:
     async def _heard(self, cell: Cell, runtime: Runtime) -> Ending:
         """Give the runtime its run and take what it says, each frame behind what the sidecar said before it."""
         offered = {tool.name: json.loads(tool.parameters) for tool in self._assignment.tools}
-        self._dispatcher = Dispatcher(cell, self._guest, offered, runtime.frames.send, self._means.tool_seconds)
+        self._dispatcher = Dispatcher(
+            cell, self._guest, offered, runtime.frames.send, seconds=self._means.tool_seconds, log=self._means.log
+        )
         talk = self._conversation = Conversation(self._assignment.run.input, self._uploader, self._dispatcher)
         first = opening(self._assignment)
         try:
