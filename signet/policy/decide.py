@@ -33,7 +33,7 @@ def connection(policy: Policy, grants: Sequence[GrantView], attempt: Attempt, no
         return Decision("allow", through[0].where, reason, inspect=inspect, endpoint=where, matches=matches)
     reason = f"nothing lets {at.text}:{attempt.port} through" + _for_programs(matches, attempt)
     decision = _denied(policy, "default", reason, matches)
-    ask = policy.approvals.network == "ask" and decision.verdict == "deny"
+    ask = policy.approvals.network == "ask" and decision.verdict == "deny" and not _closed_to_grants(at)
     inspect = decision.passes and _must_see(policy, matches, at, attempt.port)
     return replace(decision, ask=ask, inspect=inspect, hint=_opening(policy, matches, at, attempt))
 
@@ -167,6 +167,11 @@ def _denied(policy: Policy, rule: str, reason: str, matches: tuple[Match, ...]) 
     return Decision("audit" if policy.enforcement == "audit" else "deny", rule, reason, matches=matches)
 
 
+def _closed_to_grants(at: hosts.Place) -> bool:
+    """Tell whether a yes could open nothing: an address that is not public passes by `allowed_ips` alone."""
+    return at.ip is not None and ips.kind(at.ip) != "public"
+
+
 def _for_programs(matches: Sequence[Match], attempt: Attempt) -> str:
     if not matches:
         return ""
@@ -175,7 +180,9 @@ def _for_programs(matches: Sequence[Match], attempt: Attempt) -> str:
 
 
 def _opening(policy: Policy, matches: Sequence[Match], at: hosts.Place, attempt: Attempt) -> str:
-    """Say which line of the policy would let a connection through."""
+    """Say which line of the policy would let a connection through; empty for an address that none can."""
+    if at.ip is not None and ips.kind(at.ip) in ips.NEVER:
+        return ""
     if matches:
         block = matches[0].where.rpartition(".endpoints[")[0]
         return f"add {attempt.binaries[0]} to {block}.binaries" if attempt.binaries else f"leave {block}.binaries out"
@@ -185,7 +192,8 @@ def _opening(policy: Policy, matches: Sequence[Match], at: hosts.Place, attempt:
          if any(hosts.matches(endpoint.host, at) for endpoint in block.endpoints)),
         "",
     )  # fmt: skip
-    line = f"{{host: {host}, port: {attempt.port}}}"
+    listed = f", allowed_ips: [{host}]" if _closed_to_grants(at) else ""
+    line = f"{{host: {host}, port: {attempt.port}{listed}}}"
     return f"add {line} to {near}.endpoints" if near else f"add under network: {_name(at)}: {{endpoints: [{line}]}}"
 
 

@@ -66,7 +66,7 @@ def answer(document: dict[str, Any], grants: list[dict[str, Any]], asked: Asked)
         ends = any(one["tls"] == "terminate" for one in usable)
         state = Said("allow", explicit=False, ask=False, inspect=bool(bans or lends or ends or not free))
     else:
-        ask = document["approvals"]["network"] == "ask" and no == "deny"
+        ask = document["approvals"]["network"] == "ask" and no == "deny" and (not numeric(host) or public(host))
         state = Said(no, explicit=False, ask=ask, inspect=no == "audit" and bool(bans or lends))
     if state.connection == "deny":
         return state
@@ -135,9 +135,13 @@ def canonical(text: str) -> str | None:
 def named(wanted: str, host: str) -> bool:
     """Tell whether a policy's host is this one."""
     if wanted.startswith("*"):
-        is_address = re.fullmatch(r"[0-9.]+|.*:.*", host) is not None
-        return not is_address and (wanted == "*" or re.fullmatch(r"[^.]+" + re.escape(wanted[1:]), host) is not None)
+        return not numeric(host) and (wanted == "*" or re.fullmatch(r"[^.]+" + re.escape(wanted[1:]), host) is not None)
     return wanted == host
+
+
+def numeric(host: str) -> bool:
+    """Tell whether a host in its one spelling is an address."""
+    return re.fullmatch(r"[0-9.]+|.*:.*", host) is not None
 
 
 def everyone(programs: list[str], binaries: tuple[str, ...]) -> bool:

@@ -55,7 +55,7 @@ def ask(host: str, port: int = 443, binaries: tuple[str, ...] = CURL, policy: Po
         ("seen.example.org", (), "allow", "network.any.endpoints[1]", True),
         ("full.example.org", (), "allow", "network.any.endpoints[2]", False),
         ("lent.example.org", (), "allow", "network.any.endpoints[3]", True),
-        ("127.0.0.1", (), "deny", "default", False),
+        ("1.1.1.1", (), "deny", "default", False),
         ("elsewhere.example.org", (), "deny", "default", False),
     ],
 )
@@ -204,6 +204,45 @@ def test_audit_notes_what_enforce_denies_and_asks_nobody() -> None:
 )
 def test_a_denial_says_what_would_let_it_through(host: str, port: int, binaries: tuple[str, ...], hint: str) -> None:
     assert hint in ask(host, port, binaries).hint
+
+
+@pytest.mark.parametrize(
+    ("host", "kind"),
+    [
+        ("127.0.0.1", "loopback"),
+        ("0x7f.1", "loopback"),
+        ("2130706433", "loopback"),
+        ("[::ffff:127.0.0.1]", "loopback"),
+        ("[::1]", "loopback"),
+        ("10.1.2.3", "private"),
+        ("[fd12::1]", "private"),
+        ("169.254.7.7", "link-local"),
+        ("169.254.169.254", "metadata"),
+        ("[fe80::1]", "link-local"),
+        ("198.51.100.1", "reserved"),
+        (UNSPECIFIED, "unspecified"),
+        ("224.0.0.1", "multicast"),
+    ],
+)
+def test_nobody_is_asked_for_an_address_that_no_yes_could_open(host: str, kind: str) -> None:
+    asked = ask(host)
+    assert (asked.verdict, asked.ask) == ("deny", False)
+    grant = GrantView("grants/a", "network", host=host.strip("[]"), port=443, command="", expires=None)
+    granted = connection(POLICY, (grant,), Attempt(host, 443, CURL), 100.0)
+    refused = address(POLICY, granted, host, host)
+    assert (granted.verdict, refused.verdict) == ("allow", "deny")
+    assert kind in refused.reason
+    if kind in {"unspecified", "multicast"}:
+        assert asked.hint == ""
+    else:
+        line = asked.hint.removeprefix("add under network: ")
+        helped = parse(f"version: 1\nnetwork: {{{line}}}")
+        assert address(helped, ask(host, policy=helped), host, host).verdict == "allow"
+
+
+@pytest.mark.parametrize("host", ["1.1.1.1", "0x01.1.1.1", "[2606:4700::1]", "new.example.org"])
+def test_a_person_is_asked_for_a_public_address_or_a_name(host: str) -> None:
+    assert ask(host).ask
 
 
 def test_a_denied_request_says_which_line_to_widen() -> None:
