@@ -17,7 +17,7 @@ from workers.drivers.tunnel import Pipes, Tunnel
 from workers.sandbox import wire
 from workers.sandbox.errors import SandboxUnavailable
 from workers.sandbox.sandbox import Sandbox
-from workers.sandbox.spec import Spec
+from workers.sandbox.spec import INSIDE_UID, Spec
 
 SOURCES: Final = Path(__file__).parents[2]
 INSIDE_SOURCES: Final = "/run/signet"
@@ -43,6 +43,7 @@ async def open_sandbox(spec: Spec, program: Program, preload: Sequence[str]) -> 
     inside = replace(spec, host_uid=None)  # mapped by the engine
     order = Order(
         spec=inside,
+        uid=spec.host_uid or INSIDE_UID,
         preload=tuple(preload),
         engine=program.engine,
         own_kernel=program.own_kernel,
@@ -80,6 +81,7 @@ async def open_sandbox(spec: Spec, program: Program, preload: Sequence[str]) -> 
     except BaseException:
         await sandbox.aclose()
         raise
+    sandbox.spec = spec
     return sandbox
 
 

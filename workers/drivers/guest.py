@@ -31,9 +31,13 @@ _LINE_BYTES: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a guest is told. `engine` names what runs it; `own_kernel` says that its kernel is not the host's."""
+    """What a guest is told.
+
+    `uid` is who the sandbox's processes are, `engine` what runs it; `own_kernel`: its kernel is not the host's.
+    """
 
     spec: Spec
+    uid: int
     preload: tuple[str, ...]
     engine: str
     own_kernel: bool
@@ -43,6 +47,7 @@ class Order:
         """Write it."""
         fields = {
             "spec": self.spec.to_wire(),
+            "uid": self.uid,
             "preload": list(self.preload),
             "engine": self.engine,
             "own_kernel": self.own_kernel,
@@ -70,6 +75,7 @@ def main() -> NoReturn:
         relay.close()
         _serve(order, control, pipes)
     control.close()
+    linux.clear_capabilities()
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
     asyncio.run(_carry(relay, pipes, child))
     os._exit(0)  # and every process of the sandbox with its first
@@ -105,8 +111,7 @@ def _serve(order: Order, control: socket.socket, pipes: Pipes) -> NoReturn:
         wire.send(control, {"op": "listening", "names": list(listeners)}, [s.fileno() for s in listeners.values()])
         for listener in listeners.values():
             listener.close()
-        linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
-        linux.prctl(linux.PR_SET_DUMPABLE, 0)
+        _become(order.uid)
         version = _more(order)
         report = look(order.spec, order.engine, order.host_kernel, version, own_kernel=order.own_kernel)
         wire.send(control, {"op": "ready", "report": report.to_wire()})
@@ -118,13 +123,28 @@ def _serve(order: Order, control: socket.socket, pipes: Pipes) -> NoReturn:
     os._exit(1)
 
 
+def _become(uid: int) -> None:
+    """Be the sandbox's user, who is another than the one who carries the tunnel where the engine lets it be so."""
+    if os.getuid() != uid:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+    with suppress(OSError):  # gVisor has no ambient set; what is left is seen by `look`
+        linux.drop_bounding_capabilities()
+    linux.clear_capabilities()
+    linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
+    linux.prctl(linux.PR_SET_DUMPABLE, 0)
+    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)  # which a change of user clears
+
+
 def _more(order: Order) -> int:
-    """Put our own layers on beneath an engine that shares the host's kernel; 0 where there is another kernel."""
+    """Put our own layers on beneath the engine's; 0 where there is no Landlock, because the kernel is another one."""
+    version = 0
     if order.own_kernel:
         _limit(order.spec)
-        return 0
-    limits.apply(order.spec.limits)
-    version = landlock.restrict(order.spec, [Path(sys.base_prefix), Path(__file__).parents[2]])
+    else:
+        limits.apply(order.spec.limits)
+        version = landlock.restrict(order.spec, [Path(sys.base_prefix), Path(__file__).parents[2]])
     seccomp.install()
     return version
 

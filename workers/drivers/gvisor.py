@@ -18,10 +18,13 @@ from workers.sandbox.cgroups import HINT, Groups
 from workers.sandbox.errors import SandboxUnavailable
 from workers.sandbox.group import Group
 from workers.sandbox.sandbox import Sandbox
-from workers.sandbox.spec import INSIDE_UID, WORKSPACE, Spec
+from workers.sandbox.spec import WORKSPACE, Spec
 
 _HINT: Final = "Install gVisor (https://gvisor.dev/docs/user_guide/install, or Debian's package runsc)."
 _REMOVE_SECONDS: Final = 10.0
+RELAY_UID: Final = 65_533
+"""Who carries the tunnel inside: not the agent, who could end or trace a process of its own. On the host nobody's."""
+_RELAY_MAY: Final = ["CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"]  # to become the agent and to give these up
 _REMOVALS: Final = 40
 _OWN_BYTES: Final = 96 << 20
 """What runsc needs for itself."""
@@ -95,18 +98,16 @@ async def _remove(common: Sequence[str], name: str, folder: Path, group: Group |
 
 def _config(spec: Spec, view: Shown) -> dict[str, Any]:
     """Write the bundle's config (OCI runtime spec 1.0.2)."""
-    uid = spec.host_uid or INSIDE_UID
-    none: list[str] = []
     return {
         "ociVersion": "1.0.2",
         "hostname": spec.name,
         "root": {"path": "rootfs", "readonly": True},
         "process": {
-            "user": {"uid": uid, "gid": uid},
+            "user": {"uid": RELAY_UID, "gid": RELAY_UID},
             "args": [view.python, "-I", "-c", BOOT, INSIDE_SOURCES],
             "env": [f"{name}={value}" for name, value in environment(spec).items()],
             "cwd": WORKSPACE if spec.workspace_mode != "off" else "/",
-            "capabilities": dict.fromkeys(("bounding", "effective", "permitted", "inheritable", "ambient"), none),
+            "capabilities": dict.fromkeys(("bounding", "effective", "permitted", "inheritable", "ambient"), _RELAY_MAY),
             "noNewPrivileges": True,
         },
         "mounts": [_mount(*each) for each in _mounts(spec, view)],

@@ -35,7 +35,8 @@ def look(spec: Spec, engine: str, host_kernel: str, landlock: int, *, own_kernel
             ),
             _flag("no_new_privs", linux.prctl(linux.PR_GET_NO_NEW_PRIVS) == 1, "no exec gains privileges"),
             _limits(spec, engine, own_kernel=own_kernel),
-            *([] if own_kernel else [_flag("landlock", landlock > 0, f"version {landlock}"), _seccomp(status)]),
+            *([] if own_kernel else [_flag("landlock", landlock > 0, f"version {landlock}")]),
+            _seccomp(status),
         )
     )
 
