@@ -6,10 +6,12 @@ from signet.kit.errors import ResourceExhausted, SignetError
 from signet.v1 import approvals_pb2, policies_pb2, runs_pb2
 from tests.fakes.site import Site
 from tests.fakes.work import grant, order
-from tests.integration.worker.conftest import HOST, Bench, execs, results
+from tests.integration.worker.conftest import Bench, execs, results
 
 APPROVED, DENIED = approvals_pb2.APPROVAL_STATE_APPROVED, approvals_pb2.APPROVAL_STATE_DENIED
 EXPIRED = approvals_pb2.APPROVAL_STATE_EXPIRED
+NAMED = "localhost"
+"""A name, for nobody is asked for an address that is not public."""
 ASKING = "commands: {ask: ['touch *']}\napprovals: {wait: 1h}\n"
 
 
@@ -117,11 +119,11 @@ async def test_where_nobody_can_be_asked_it_stays_denied(bench: Bench) -> None:
 async def test_a_connection_that_is_denied_is_asked_for_and_a_yes_reaches_the_way_out(bench: Bench, site: Site) -> None:
     """A yes to a name does not open addresses that are not public: those the policy itself has to list."""
     text = "approvals: {network: ask, wait: 1h}\n"
-    curl = f"curl -s http://{HOST}:{site.port}/"
+    curl = f"curl -s --noproxy '' http://{NAMED}:{site.port}/"
     async with bench.worker():
         run = await bench.run(*execs(curl)[:-1], ["hold", "go"], *execs(curl), policy=order(text))
         approval = await bench.work.question()
-        assert (approval.ask.network.host, approval.ask.network.port) == (HOST, site.port)
+        assert (approval.ask.network.host, approval.ask.network.port) == (NAMED, site.port)
         assert (approval.run, bench.work.asked[0].wait_seconds) == (run, 3600)
         bench.work.answer(approval.name, APPROVED)
         bench.work.direct(load_policy=order(text, grant(approval.ask, run)))
@@ -138,15 +140,18 @@ async def test_a_connection_that_is_denied_is_asked_for_and_a_yes_reaches_the_wa
     assert site.connections == 0
 
 
-async def test_a_connection_is_held_while_a_person_is_asked_and_goes_on_once_it_may(bench: Bench, site: Site) -> None:
+async def test_a_connection_is_held_while_a_person_is_asked_and_goes_on_once_it_may(bench: Bench) -> None:
+    site = await Site().start()
     asking = "approvals: {network: ask, wait: 1h, hold: 2m}\n"
-    open_to = f'network:\n  site: {{endpoints: [{{host: "{HOST}", port: {site.port}, allowed_ips: [{HOST}]}}]}}\n'
+    listed = f'{{host: {NAMED}, port: {site.port}, allowed_ips: [127.0.0.1, "::1"]}}'
+    open_to = f"network:\n  site: {{endpoints: [{listed}]}}\n"
     async with bench.worker():
-        run = await bench.run(*execs(f"curl -s http://{HOST}:{site.port}/"), policy=order(asking))
+        run = await bench.run(*execs(f"curl -s --noproxy '' http://{NAMED}:{site.port}/"), policy=order(asking))
         approval = await bench.work.question()
         bench.work.answer(approval.name, APPROVED)
         bench.work.direct(load_policy=order(asking + open_to, version=2))
         ending = await bench.work.outcome(run)
+    await site.aclose()
     assert "hello from the site" in results(ending)[0]
     assert site.connections == 1
 
