@@ -9,6 +9,7 @@ from typing import Any
 
 import uvicorn
 
+from router.joined import JoinedProtocol
 from signet.kit.lifecycle import StartError
 
 _BACKLOG = 512
@@ -47,7 +48,7 @@ async def listening(app: Any, *, unix: Path, port: int, connections: int, grace_
     if port:
         sockets.append(_loopback(port))
     config = uvicorn.Config(
-        app, http="httptools", ws="none", lifespan="off", loop="none", log_config=None, log_level="critical",
+        app, http=JoinedProtocol, ws="none", lifespan="off", loop="none", log_config=None, log_level="critical",
         access_log=False, proxy_headers=False, server_header=False, date_header=False, limit_concurrency=connections,
         timeout_keep_alive=_KEEP_SECONDS, timeout_graceful_shutdown=grace_seconds,
     )  # fmt: skip

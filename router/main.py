@@ -19,7 +19,6 @@ def run(home: Home, flags: Mapping[str, str]) -> int:
         home.prepare()
         return await app.run(home, kit_options.load(RouterOptions, "router", home, flags), stop)
 
-    # Half of what a call costs is the event loop's: sockets, timers, wake-ups. This one does them in C, and
-    # writes what was said in one turn with one system call.
+    # Sockets, timers and wake-ups are a good part of what a call costs; this event loop does them in C.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     return run_until_signalled(main)

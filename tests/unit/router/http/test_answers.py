@@ -125,13 +125,16 @@ async def test_a_credential_of_a_dialect_takes_the_place_of_the_bearer() -> None
     "headers", [{"x": "a\r\nevil: 1"}, {"x\r\ny": "a"}, {"transfer-encoding": "chunked"}, {"x": "€"}]
 )
 async def test_nothing_that_is_given_adds_a_line_to_a_request(headers: dict[str, str]) -> None:
-    async with client() as wire:
-        with pytest.raises(WireError) as caught:
-            await wire.open(Target("http://127.0.0.1:9/v1", headers=headers), ASKED)
+    async with serving(answering(HI)) as served, client() as wire:
+        with pytest.raises(WireError, match="sent") as caught:
+            await wire.open(Target(served.base_url, headers=headers), ASKED)
         assert caught.value.fault is Fault.UNREACHABLE
         assert "evil" not in str(caught.value)
         with pytest.raises(WireError):
-            await wire.open(Target("http://127.0.0.1:9/v1", key="a\nb"), ASKED)
+            await wire.open(Target(served.base_url, key="a\nb"), ASKED)
+        with pytest.raises(WireError):
+            await wire.open(served.target, Request("/x", method="GET / HTTP/1.1\r\nx:"))
+        assert not served.peers
 
 
 async def test_a_path_is_written_so_that_it_stays_one() -> None:
