@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from router.ask import Ask
@@ -226,19 +226,7 @@ class Attempt:
         """Write the call's row; it is on disk when this returns. Raises Refusal (503) where it cannot be."""
         used = self.reservation.estimate.within(usage)
         charge = Charge(self.reservation.call, self.provider.spec.id, self.model.upstream, used, cost(self.price, used))
-        row = replace(
-            self.reservation.blank(),
-            input_tokens=used.input_tokens,
-            output_tokens=used.output_tokens,
-            cached_tokens=used.cached_tokens,
-            reasoning_tokens=used.reasoning_tokens,
-            cost_microusd=charge.cost_microusd,
-            estimated=used.estimated,
-            outcome=outcome,
-            queue_micros=int((self.reservation.began - self.began) * 1e6),
-            duration_micros=int((time.monotonic() - self.began) * 1e6),
-            attempts=self.number,
-        )
+        row = self.reservation.ended_as(used, charge.cost_microusd, outcome, arrived=self.began, attempts=self.number)
         await self.reservation.settle(row)
         return charge
 

@@ -209,7 +209,7 @@ class Meter:
 
     async def _change(self, work: Work, then: Callable[[], None]) -> None:
         try:
-            await self._journal.work(work, lambda _: then())
+            await self._journal.work(work, lambda _: then()).stored()
         except JournalError as error:
             raise store_error(str(error)) from error
 

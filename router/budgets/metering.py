@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
 from router.budgets.meter import Meter
@@ -28,11 +28,13 @@ async def metering(path: Path, log: Log, clock: Callable[[], int] = now_micros) 
     try:
         _start(meter, writer, path)
         writing = asyncio.create_task(journal.run())
+        tidying = asyncio.create_task(_tidy(journal, path))
         try:
             yield meter
         finally:
             journal.finish()
-            await asyncio.wait([writing])
+            tidying.cancel()
+            await asyncio.wait([writing, tidying])
     finally:
         kept.close()
         writer.close()
@@ -43,3 +45,21 @@ def _start(meter: Meter, writer: Writer, path: Path) -> None:
         meter.start(writer)
     except sqlite3.Error as error:
         raise StartError(f"{path} cannot be read or written ({error}): see `signet doctor`") from error
+
+
+async def _tidy(journal: Journal, path: Path) -> None:
+    """Bring what was written from the write-ahead log into the database, beside the writer: no call waits for it."""
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)) as connection:
+        while True:
+            await journal.grown()
+            tidying = asyncio.ensure_future(asyncio.to_thread(_checkpoint, connection))
+            try:
+                await asyncio.shield(tidying)
+            except asyncio.CancelledError:
+                await asyncio.wait([tidying])  # the connection is its own until then
+                raise
+
+
+def _checkpoint(connection: sqlite3.Connection) -> None:
+    with suppress(sqlite3.Error):  # the next time, then; whoever writes meets what is wrong
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -12,8 +11,9 @@ from router.budgets.budget import Amounts
 from router.budgets.counter import Counter
 from router.budgets.estimate import Estimate
 from router.budgets.refusals import unavailable
-from router.store.journal import JournalError
+from router.store.journal import Entry, JournalError
 from router.store.ledger import Row
+from router.usage import Usage
 
 if TYPE_CHECKING:
     from router.budgets.meter import Meter
@@ -53,7 +53,7 @@ class Reservation:
         self.began = time.monotonic()
         self.holds: list[tuple[Counter, int]] = []
         self.row: Row | None = None
-        self.stored: asyncio.Future[None] | None = None
+        self.stored: Entry | None = None
         self._task: asyncio.Task[object] | None = None
         self._first: float | None = None
         self._cut = False
@@ -69,10 +69,10 @@ class Reservation:
             estimate.cost_microusd,
         )  # fmt: skip
 
-    async def begun(self, stored: "asyncio.Future[None]") -> None:
+    async def begun(self, entry: Entry) -> None:
         """Wait until it is on disk; where that fails, or the caller leaves meanwhile, it is given back."""
         try:
-            await stored
+            await entry.stored()
         except JournalError as error:
             self.released()
             raise unavailable(error) from error
@@ -130,16 +130,19 @@ class Reservation:
         if cut and task is not None and task.uncancel() == 0:
             raise self._meter.freeze.refusal() from error
 
-    def charges(self, row: Row) -> Iterable[tuple[Counter, int]]:
+    def charges(self, row: Row) -> list[tuple[Counter, int]]:
         """Say what a settlement adds to which counts; where its price is not known any more, what was held."""
+        if not self.holds:
+            return []
         used = Amounts(row.cost_microusd, row.input_tokens + row.output_tokens, -(-row.duration_micros // _SECOND))
-        for counter, held in self.holds:
-            amount = counter.budget.amount(used)
-            yield counter, held if amount is None else max(amount, 0)
+        return [
+            (counter, held if (amount := counter.budget.amount(used)) is None else max(amount, 0))
+            for counter, held in self.holds
+        ]
 
-    def settled(self, charges: dict[Counter, int]) -> None:
+    def settled(self, charges: list[tuple[Counter, int]]) -> None:
         """Take note that it is on disk."""
-        for counter, amount in charges.items():
+        for counter, amount in charges:
             self._meter.charge(counter, amount)
         self._meter.ended(self)
 
@@ -157,7 +160,7 @@ class Reservation:
         if self.stored is None:
             return
         try:
-            await asyncio.shield(self.stored)
+            await self.stored.stored()
         except JournalError as error:
             raise unavailable(error) from error
 
@@ -165,32 +168,37 @@ class Reservation:
         from router.budgets.recovery import LOST
 
         most = self.estimate
-        return replace(
-            self.blank(), input_tokens=most.input_tokens, output_tokens=most.output_tokens,
-            cost_microusd=most.cost_microusd, estimated=True, outcome=LOST,
-        )  # fmt: skip
+        return self.ended_as(Usage(most.input_tokens, most.output_tokens, estimated=True), most.cost_microusd, LOST)
 
-    def blank(self) -> Row:
-        """Give a row that says who called what, and nothing of what was used."""
+    def ended_as(
+        self, usage: Usage, cost_microusd: int | None, outcome: str, *, arrived: float | None = None, attempts: int = 1
+    ) -> Row:
+        """Make the call's row: what it used, what that cost, and how it ended, now.
+
+        `arrived`: when the call did, by the monotonic clock; else it is its reservation that counts.
+        """
         who, target = self.who, self.target
+        arrived = self.began if arrived is None else arrived
         return Row(
-            id=self.call,
-            time_micros=self._meter.now,
-            caller=who.caller,
-            run=who.run,
-            agent=who.agent,
-            session=who.session,
-            model=target.model,
-            provider=target.name if target.name.startswith("providers/") else "",
-            input_tokens=0,
-            output_tokens=0,
-            cached_tokens=0,
-            reasoning_tokens=0,
-            cost_microusd=None,
-            estimated=False,
-            outcome="",
-            duration_micros=int((time.monotonic() - self.began) * _SECOND),
-            upstream_model=target.upstream,
-            price_source=target.price_source,
-            first_byte_micros=self.first_byte_micros,
+            self.call,
+            self._meter.now,
+            who.caller,
+            who.run,
+            who.agent,
+            who.session,
+            target.model,
+            target.name if target.name.startswith("providers/") else "",
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.cached_tokens,
+            usage.reasoning_tokens,
+            cost_microusd,
+            usage.estimated,
+            outcome,
+            int((time.monotonic() - arrived) * _SECOND),
+            target.upstream,
+            target.price_source,
+            int((self.began - arrived) * _SECOND),
+            self.first_byte_micros,
+            attempts,
         )

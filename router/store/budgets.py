@@ -10,7 +10,7 @@ from router.budgets.freeze import Freeze
 from router.budgets.period import start, window
 from router.store.database import BUSY_SECONDS
 from router.store.journal import RESERVED, Work
-from router.store.ledger import INSERT, Row, values
+from router.store.ledger import INSERT, Row
 
 _FIELDS = [field.name for field in fields(Budget)]
 _NAMES = ", ".join(f'"{name}"' for name in _FIELDS)
@@ -133,7 +133,7 @@ def end(rows: Iterable[Row], uses: Iterable[tuple[str, str, str, int]]) -> Work:
 
     `rows` is what becomes of each in the ledger, `uses` what that adds to counts: budget, subject, window and amount.
     """
-    ended, counted = [values(row) for row in rows], list(uses)
+    ended, counted = list(rows), list(uses)
 
     def work(connection: sqlite3.Connection) -> None:
         connection.executemany(INSERT.replace("INSERT", "INSERT OR IGNORE", 1), ended)

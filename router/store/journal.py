@@ -3,19 +3,19 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, Protocol
 
 from router.budgets.counter import Counter
 from router.store.database import Writer
-from router.store.ledger import INSERT, Row, values
+from router.store.ledger import INSERT, Row
 
 _BATCH = 500
 _WAITING = 10_000
 _UNWRITTEN = 1_000
 _AGAIN_SECONDS = 1.0
+_GROWN = 128
 
 RESERVED = (
     "id", "time_micros", "caller", "run", "agent", "session", "model", "provider", "upstream_model", "price_source",
@@ -40,36 +40,69 @@ class _AlreadyEnded(Exception):
 class Call(Protocol):
     """What the journal asks of a call that holds something."""
 
-    def charges(self, row: Row) -> Iterable[tuple[Counter, int]]:
+    def charges(self, row: Row) -> list[tuple[Counter, int]]:
         """Say what a settlement adds to which counts."""
 
-    def settled(self, charges: dict[Counter, int]) -> None:
+    def settled(self, charges: list[tuple[Counter, int]]) -> None:
         """Take note that it is settled: on disk."""
 
     def released(self) -> None:
         """Take note that it is released: on disk."""
 
 
-@dataclass(eq=False)
 class Entry:
     """What is to be written, and who waits for it.
 
     It is a reservation's values, a settlement's row, work that stands in a transaction of its own, or else a release.
     """
 
-    stored: asyncio.Future[Any]
-    call: Call | None = None
-    ident: str = ""
-    reserve: tuple[object, ...] | None = None
-    row: Row | None = None
-    work: Work | None = None
-    then: Callable[[Any], None] | None = None
-    charged: dict[Counter, int] = field(default_factory=dict)
+    __slots__ = ("call", "charged", "error", "ident", "reserve", "row", "then", "waiting", "work", "written")
+
+    def __init__(
+        self,
+        call: Call | None = None,
+        *,
+        ident: str = "",
+        reserve: tuple[object, ...] | None = None,
+        row: Row | None = None,
+        work: Work | None = None,
+        then: Callable[[Any], None] | None = None,
+    ) -> None:
+        self.call = call
+        self.ident = ident
+        self.reserve = reserve
+        self.row = row
+        self.work = work
+        self.then = then
+        self.charged: list[tuple[Counter, int]] = []
+        self.waiting: list[asyncio.Future[None]] = []
+        self.written = False
+        self.error: JournalError | None = None
 
     @property
     def ends(self) -> bool:
         """Whether it ends a reservation."""
         return self.reserve is None and self.work is None
+
+    async def stored(self) -> None:
+        """Wait until it is on disk; who is cancelled leaves it in the queue. Raises JournalError."""
+        if self.error is not None:
+            raise self.error
+        if not self.written:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self.waiting.append(future)
+            await future
+
+    def tell(self, error: "JournalError | None") -> None:
+        """Tell all who wait how it went."""
+        self.written, self.error = error is None, error
+        waiting, self.waiting = self.waiting, []
+        for future in waiting:
+            if not future.done():
+                if error is None:
+                    future.set_result(None)
+                else:
+                    future.set_exception(error)
 
 
 class Journal:
@@ -81,32 +114,34 @@ class Journal:
         self._unwritten: list[Entry] = []
         self._came = asyncio.Event()
         self._ending = False
+        self._groups = 0
+        self._grown = asyncio.Event()
 
-    def reserve(self, row: tuple[object, ...]) -> asyncio.Future[None]:
-        """Store a reservation, the values of RESERVED; on disk when the future is done, which may hold a JournalError.
+    def reserve(self, row: tuple[object, ...]) -> Entry:
+        """Store a reservation, the values of RESERVED.
 
         Raises JournalError at once where too much waits, or could not be written before.
         """
         if self._ending or len(self._entries) >= _WAITING or len(self._unwritten) >= _UNWRITTEN:
             raise JournalError("the ledger is behind")
-        return self._add(Entry(self._future(), reserve=row))
+        return self._add(Entry(reserve=row))
 
-    def settle(self, call: Call, row: Row) -> asyncio.Future[None]:
+    def settle(self, call: Call, row: Row) -> Entry:
         """Store a ledger row, count it, and end its reservation: all or nothing, and once.
 
-        Where that fails the future says so, and it is tried again until it is written or the router ends.
+        Where that fails, who waits is told, and it is tried again until it is written or the router ends.
         """
-        return self._add(Entry(self._future(), call, row.id, row=row))
+        return self._add(Entry(call, ident=row.id, row=row))
 
-    def release(self, call: Call, ident: str) -> asyncio.Future[None]:
+    def release(self, call: Call, ident: str) -> Entry:
         """End a reservation of which nothing was used; tried again as a settlement is."""
-        return self._add(Entry(self._future(), call, ident))
+        return self._add(Entry(call, ident=ident))
 
-    def work(self, work: Work, then: Callable[[Any], None]) -> asyncio.Future[Any]:
+    def work(self, work: Work, then: Callable[[Any], None]) -> Entry:
         """Do work in a transaction of its own, between groups; `then` is called with its result before the next."""
         if self._ending:
             raise JournalError("the router is ending")
-        return self._add(Entry(self._future(), work=work, then=then))
+        return self._add(Entry(work=work, then=then))
 
     async def run(self) -> None:
         """Write until `finish` was called and all before it is written."""
@@ -121,18 +156,20 @@ class Journal:
             inbox.put(None)
             thread.join()
 
+    async def grown(self) -> None:
+        """Wait until some 128 more groups were written: then the write-ahead log is worth a look."""
+        await self._grown.wait()
+        self._grown.clear()
+
     def finish(self) -> None:
         """Let `run` return once it has written what came before; what cannot be written stays reserved."""
         self._ending = True
         self._came.set()
 
-    def _future(self) -> asyncio.Future[Any]:
-        return asyncio.get_running_loop().create_future()
-
-    def _add(self, entry: Entry) -> asyncio.Future[Any]:
+    def _add(self, entry: Entry) -> Entry:
         self._entries.append(entry)
         self._came.set()
-        return entry.stored
+        return entry
 
     async def _wait(self) -> bool:
         """Wait for something to write; give whether there is."""
@@ -160,6 +197,9 @@ class Journal:
 
     async def _store(self, inbox: "SimpleQueue[Any]", batch: list[Entry]) -> None:
         done = asyncio.get_running_loop().create_future()
+        self._groups += 1
+        if self._groups % _GROWN == 0:
+            self._grown.set()
         first = batch[0]
         inbox.put((first.work or _group(batch), done))
         result, error = await done
@@ -176,11 +216,8 @@ class Journal:
 
     def _failed(self, batch: list[Entry], error: Exception) -> None:
         for entry in batch:
-            if not entry.stored.done():
-                entry.stored.set_exception(JournalError(f"the ledger cannot be written: {error}"))
-                entry.stored.exception()  # seen: who waited may have left
+            entry.tell(JournalError(f"the ledger cannot be written: {error}"))
             if entry.ends and not self._ending and isinstance(error, sqlite3.OperationalError | OSError):
-                entry.stored = self._future()
                 self._unwritten.append(entry)
 
     def _serve(self, inbox: "SimpleQueue[Any]", loop: asyncio.AbstractEventLoop) -> None:
@@ -206,14 +243,13 @@ def _finish(entry: Entry, result: Any) -> None:
         entry.call.settled(entry.charged)
     elif entry.call is not None:
         entry.call.released()
-    if not entry.stored.done():
-        entry.stored.set_result(result)
+    entry.tell(None)
 
 
 def _group(batch: list[Entry]) -> Work:
     """Make the work of a group. What it counts is decided here, in the event loop."""
     reserves = [entry.reserve for entry in batch if entry.reserve is not None]
-    rows = [values(entry.row) for entry in batch if entry.row is not None]
+    rows = [entry.row for entry in batch if entry.row is not None]
     settled = [(entry.ident,) for entry in batch if entry.row is not None]
     released = [(entry.ident,) for entry in batch if entry.ends and entry.row is None]
     uses = _uses(batch)
@@ -235,8 +271,8 @@ def _uses(batch: list[Entry]) -> list[tuple[str, str, str, int, bool]]:
     added: dict[Counter, int] = {}
     for entry in batch:
         if entry.row is not None and entry.call is not None:
-            entry.charged = dict(entry.call.charges(entry.row))
-            for counter, amount in entry.charged.items():
+            entry.charged = entry.call.charges(entry.row)
+            for counter, amount in entry.charged:
                 added[counter] = added.get(counter, 0) + amount
     return [
         (counter.budget.id, counter.subject, counter.window, amount, counter.warned or counter.warns(amount))

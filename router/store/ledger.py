@@ -1,8 +1,7 @@
 """The ledger of model calls: what a row is, and what is read out of committed ones. `journal` writes them."""
 
-from dataclasses import dataclass, fields
-from operator import attrgetter
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from sqlalchemy import Column, and_, case, func, or_, select
 from sqlalchemy import Row as Found
@@ -14,9 +13,8 @@ from router.store.schema import calls
 from router.usage import Usage
 
 
-@dataclass(frozen=True)
-class Row:
-    """One call; its fields are the table's columns."""
+class Row(NamedTuple):
+    """One call; its fields are the table's columns, as INSERT takes them."""
 
     id: str
     time_micros: int
@@ -61,10 +59,7 @@ class Filter:
     before_micros: int | None = None
 
 
-_COLUMNS = [field.name for field in fields(Row)]
-values = attrgetter(*_COLUMNS)
-"""Gives a row's values, as INSERT takes them."""
-
+_COLUMNS = Row._fields
 INSERT = f"INSERT INTO calls ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - our own names
 
 DIMENSIONS: dict[str, ColumnElement[str]] = {
