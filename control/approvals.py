@@ -8,7 +8,7 @@ from control.bells import APPROVALS, ORDERS, Bells
 from control.effective import MAX_GRANT_BYTES, MAX_GRANTS
 from control.leases import fenced
 from control.lookup import agent_in, approval_in
-from control.questions import Question
+from control.questions import COMMAND, Question
 from control.room import Room
 from control.store import approvals as store
 from control.store import grants, runs
@@ -23,6 +23,9 @@ from signet.v1 import approvals_pb2, policies_pb2, runs_pb2
 
 MAX_WAITING = 100
 """Questions of one agent that wait at once."""
+
+HOLD_SECONDS = 3600
+"""How long a yes for the agent holds where the run that asked is over and the answer says nothing else."""
 
 BATCH = 256
 """Approvals that a watcher is sent between two looks."""
@@ -96,6 +99,7 @@ def _ask(question: Question, bells: Bells, transaction: Transaction) -> Approval
     made = _made(question, transaction)
     if known := _known(made, transaction):
         return known
+    _give_way(made, transaction)
     if store.pending_of_agent(connection, made.agent) >= MAX_WAITING:
         raise ResourceExhausted(
             "LIMIT_REACHED",
@@ -133,6 +137,17 @@ def _made(question: Question, transaction: Transaction) -> Approval:
     return replace(made, session=row.session, worker=lease.worker, incarnation=lease.incarnation)
 
 
+def _give_way(made: Approval, transaction: Transaction) -> None:
+    """End questions of runs that are over: those for the same, and the oldest where there is no room for this one."""
+    connection = transaction.connection
+    left = store.left_behind(connection, made.agent)
+    over = [known for known in left if known.subject == made.subject]
+    if not over and store.pending_of_agent(connection, made.agent) >= MAX_WAITING:
+        over = left[:1]
+    for known in over:
+        store.change(connection, known.id, state=_EXPIRED, end_time=transaction.now)
+
+
 def _known(made: Approval, transaction: Transaction) -> Approval | None:
     """Find what there is: a grant that covers it, the same question that waits, or a no that the run was given."""
     connection = transaction.connection
@@ -151,19 +166,18 @@ def _known(made: Approval, transaction: Transaction) -> Approval | None:
 def _answer(answer: Answer, bells: Bells, transaction: Transaction) -> Approval:
     connection = transaction.connection
     found = approval_in(connection, answer.approval)
-    scope = answer.scope or (_RUN if found.run else _AGENT)
     state = _APPROVED if answer.yes else _DENIED
     if found.state != _PENDING:
-        said = (found.state, found.scope, found.hold_seconds)
-        if said in {(state, scope, answer.hold_seconds), (_DENIED, 0, 0)} and found.state == state:
+        if found.state == state and (not answer.yes or _same(answer, found)):
             return found
         raise _final(found)
     if found.expire_time <= transaction.now:
         raise _final(replace(found, state=_EXPIRED))
     changed = {"state": state, "end_time": transaction.now, "caller": answer.caller}
     if answer.yes:
-        grant = _grant(found, answer, scope, transaction)
-        changed |= {"scope": scope, "hold_seconds": answer.hold_seconds, "grant": grant.id}
+        reach = _reach(found, answer, transaction)
+        grant = _grant(found, reach, transaction)
+        changed |= {"scope": reach.scope, "hold_seconds": reach.hold_seconds, "grant": grant.id}
     store.change(connection, found.id, **changed)
     _settle_run(transaction, found.run)
     transaction.after(partial(bells.ring, APPROVALS))
@@ -171,8 +185,35 @@ def _answer(answer: Answer, bells: Bells, transaction: Transaction) -> Approval:
     return approval_in(connection, found.id)
 
 
-def _grant(approval: Approval, answer: Answer, scope: int, transaction: Transaction) -> Grant:
+def _same(answer: Answer, found: Approval) -> bool:
+    """Tell whether a yes says again what was said. What it leaves open depends on whether the run was over then."""
+    hold = answer.hold_seconds
+    if answer.scope:
+        meant = {(answer.scope, hold)}
+    elif found.run:
+        meant = {(_RUN, hold), (_AGENT, hold or HOLD_SECONDS)}
+    else:
+        meant = {(_AGENT, hold)}
+    return (found.scope, found.hold_seconds) in meant
+
+
+def _reach(approval: Approval, answer: Answer, transaction: Transaction) -> Answer:
+    """Fill in how far a yes reaches. Raises InvalidArgument for one to a run that is over, NotFound."""
+    agent_in(transaction.connection, approval.agent)
+    row = runs.row(transaction.connection, approval.run) if approval.run else None
+    if row is None or not row.final:
+        return replace(answer, scope=answer.scope or (_RUN if approval.run else _AGENT))
+    if answer.scope == _RUN:
+        others = "SESSION or AGENT" if approval.session else "AGENT"
+        raise invalid(("scope", f"{row.name}, which asked, is over: choose {others}"))
+    if answer.scope:
+        return answer
+    return replace(answer, scope=_AGENT, hold_seconds=answer.hold_seconds or HOLD_SECONDS)
+
+
+def _grant(approval: Approval, answer: Answer, transaction: Transaction) -> Grant:
     """Make the grant of a yes. Raises InvalidArgument for a scope that the question has not."""
+    scope = answer.scope
     subjects: dict[int, str] = {_RUN: approval.run and f"runs/{approval.run}", _AGENT: "agent"}
     subjects[_SESSION] = approval.session and f"sessions/{approval.session}"
     if not subjects[scope]:
@@ -225,7 +266,7 @@ def _settle_run(transaction: Transaction, run: str) -> None:
     row = runs.row(transaction.connection, run) if run else None
     if row is None or row.state not in {runs_pb2.RUN_STATE_RUNNING, runs_pb2.RUN_STATE_WAITING}:
         return
-    waits = any(found.subject.startswith("command ") for found in store.pending_of_run(transaction.connection, run))
+    waits = any(found.subject.startswith(COMMAND) for found in store.pending_of_run(transaction.connection, run))
     state = runs_pb2.RUN_STATE_WAITING if waits else runs_pb2.RUN_STATE_RUNNING
     if state != row.state:
         runs.change(transaction.connection, run, state=state)

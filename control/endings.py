@@ -5,6 +5,7 @@ from functools import partial
 
 from control import record
 from control.bells import APPROVALS, ORDERS, PENDING, Bells
+from control.questions import COMMAND
 from control.store import approvals, events, grants, leases, runs, stamps
 from control.store.writer import Transaction
 from signet.kit.errors import NotFound
@@ -34,7 +35,7 @@ def finish(transaction: Transaction, ident: str, ending: Ending, bells: Bells) -
     last = _last_events(transaction, row, run, ending)
     size = events.insert(connection, ident, last)
     leases.delete(connection, ident)
-    close(transaction, ident, bells)
+    close(transaction, ident, bells, COMMAND)
     if grants.end_of_subject(connection, run.name, transaction.now):
         transaction.after(partial(bells.ring, ORDERS))
     _end(run, ending, last[-1])
@@ -58,9 +59,13 @@ def finish(transaction: Transaction, ident: str, ending: Ending, bells: Bells) -
     return run
 
 
-def close(transaction: Transaction, ident: str, bells: Bells) -> None:
-    """End the questions of a run that nobody waits for any more."""
-    waiting = approvals.pending_of_run(transaction.connection, ident)
+def close(transaction: Transaction, ident: str, bells: Bells, kind: str = "") -> None:
+    """End the questions of a run, those of one kind alone where it is given.
+
+    A connection that was asked for is of use to the next run too, so those of a run that ends stay until their time.
+    """
+    found = approvals.pending_of_run(transaction.connection, ident)
+    waiting = [approval for approval in found if approval.subject.startswith(kind)]
     for approval in waiting:
         state = approvals_pb2.APPROVAL_STATE_EXPIRED
         approvals.change(transaction.connection, approval.id, state=state, end_time=transaction.now)

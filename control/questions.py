@@ -10,6 +10,9 @@ from signet.kit.times import stamp
 from signet.v1 import approvals_pb2, policies_pb2
 from signet.work.v1 import work_pb2
 
+COMMAND = "command "
+"""How the subject of a question for a command begins; others are for connections."""
+
 _WAIT_SECONDS = (10, 86_400)
 _MAX_HOST = 253
 _MAX_PORT = 65_535
@@ -35,7 +38,7 @@ class Question:
         """What is asked for: of two that ask for the same it is the same."""
         if self.ask.HasField("network"):
             return f"network {self.ask.network.host}:{self.ask.network.port}"
-        return f"command {hashlib.sha256(self.ask.command.command.encode()).hexdigest()}"
+        return f"{COMMAND}{hashlib.sha256(self.ask.command.command.encode()).hexdigest()}"
 
 
 def check(request: work_pb2.AskApprovalRequest) -> Question:

@@ -5,8 +5,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from control.store.runs import FINAL
 from control.store.schema import approvals as table
-from control.store.schema import sandboxes
+from control.store.schema import runs, sandboxes
 from signet.v1 import approvals_pb2
 
 _PENDING = approvals_pb2.APPROVAL_STATE_PENDING
@@ -85,6 +86,12 @@ def pending_of_agent(connection: sa.Connection, agent: str) -> int:
     """Count what waits for an answer of an agent."""
     of = (table.c.agent == agent, table.c.state == _PENDING)
     return connection.execute(sa.select(sa.func.count()).where(*of)).scalar_one()
+
+
+def left_behind(connection: sa.Connection, agent: str) -> list[Approval]:
+    """Give what waits for an answer of an agent though the run that asked is over, oldest first."""
+    of = (table.c.agent == agent, table.c.state == _PENDING, runs.c.id == table.c.run, runs.c.state.in_(FINAL))
+    return _all(connection, sa.select(table).where(*of).order_by(table.c.id))
 
 
 def pending_of_run(connection: sa.Connection, run: str) -> list[Approval]:

@@ -67,7 +67,12 @@ def watch(call: Call) -> None:
 
 @leaf("approve", epilog="Example: signet approve last --for 2h")
 @click.argument("name", metavar="ID", shell_complete=APPROVAL)
-@click.option("--once", "scope", flag_value="run", help="For the run that asked, until it ends: the default.")
+@click.option(
+    "--once",
+    "scope",
+    flag_value="run",
+    help="For the run that asked, until it ends: the default. If it has ended, the default is the agent for an hour.",
+)
 @click.option("--session", "scope", flag_value="session", help="For the session that asked.")
 @click.option("--always", "scope", flag_value="agent", help="For the agent, until it is revoked.")
 @click.option("--for", "span", type=Span(), metavar="SPAN", help="For so long (30m, 2h, 7d): the agent, or --session.")

@@ -54,10 +54,11 @@ class AsyncApprovals:
         return (await self._connection.call(self._stub.GetApproval, request)).approval
 
     async def approve(self, name: str, *, scope: str = "", hold_seconds: int = 0) -> pb.Approval:
-        """Say yes: for the run that asked unless `scope`, of SCOPES, says otherwise.
+        """Say yes: for the run that asked unless `scope`, of SCOPES, says otherwise; for the agent where that is over.
 
-        `hold_seconds` ends a yes for a session or agent, at most MAX_HOLD_SECONDS; 0 holds always. Repeating it is
-        safe. Raises NotFound, InvalidArgument, FailedPrecondition (answered otherwise, or its time is over).
+        `hold_seconds` ends a yes for a session or agent, at most MAX_HOLD_SECONDS; 0 holds always, but an hour where
+        neither is said and the run is over. Repeating it is safe. Raises NotFound, InvalidArgument, FailedPrecondition
+        (answered otherwise, or its time is over).
         """
         if scope and scope not in SCOPES:
             raise invalid(("scope", f"must be one of {', '.join(SCOPES)}, not {scope!r}"))

@@ -86,7 +86,8 @@ class ApprovalServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AnswerApproval(self, request, context):
-        """AnswerApproval answers one. Repeating the same answer is safe.
+        """AnswerApproval answers one. Repeating the same answer is safe. A question for a connection can be answered to its
+        expire_time, also when the run that asked is over: a yes is then for the session, or for the agent.
         Errors: NOT_FOUND, FAILED_PRECONDITION (APPROVAL_FINAL: it was answered otherwise, or its time is over).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -38,7 +38,8 @@ class ApprovalServiceStub:
     GetApproval: _grpc.UnaryUnaryMultiCallable[_approvals_pb2.GetApprovalRequest, _approvals_pb2.GetApprovalResponse]
     """GetApproval returns one approval. Errors: NOT_FOUND."""
     AnswerApproval: _grpc.UnaryUnaryMultiCallable[_approvals_pb2.AnswerApprovalRequest, _approvals_pb2.AnswerApprovalResponse]
-    """AnswerApproval answers one. Repeating the same answer is safe.
+    """AnswerApproval answers one. Repeating the same answer is safe. A question for a connection can be answered to its
+    expire_time, also when the run that asked is over: a yes is then for the session, or for the agent.
     Errors: NOT_FOUND, FAILED_PRECONDITION (APPROVAL_FINAL: it was answered otherwise, or its time is over).
     """
     WatchApprovals: _grpc.UnaryStreamMultiCallable[_approvals_pb2.WatchApprovalsRequest, _approvals_pb2.WatchApprovalsResponse]
@@ -58,7 +59,8 @@ class ApprovalServiceAsyncStub(ApprovalServiceStub):
     GetApproval: _aio.UnaryUnaryMultiCallable[_approvals_pb2.GetApprovalRequest, _approvals_pb2.GetApprovalResponse]  # type: ignore[assignment]
     """GetApproval returns one approval. Errors: NOT_FOUND."""
     AnswerApproval: _aio.UnaryUnaryMultiCallable[_approvals_pb2.AnswerApprovalRequest, _approvals_pb2.AnswerApprovalResponse]  # type: ignore[assignment]
-    """AnswerApproval answers one. Repeating the same answer is safe.
+    """AnswerApproval answers one. Repeating the same answer is safe. A question for a connection can be answered to its
+    expire_time, also when the run that asked is over: a yes is then for the session, or for the agent.
     Errors: NOT_FOUND, FAILED_PRECONDITION (APPROVAL_FINAL: it was answered otherwise, or its time is over).
     """
     WatchApprovals: _aio.UnaryStreamMultiCallable[_approvals_pb2.WatchApprovalsRequest, _approvals_pb2.WatchApprovalsResponse]  # type: ignore[assignment]
@@ -93,7 +95,8 @@ class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _approvals_pb2.AnswerApprovalRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_approvals_pb2.AnswerApprovalResponse, _abc.Awaitable[_approvals_pb2.AnswerApprovalResponse]]:
-        """AnswerApproval answers one. Repeating the same answer is safe.
+        """AnswerApproval answers one. Repeating the same answer is safe. A question for a connection can be answered to its
+        expire_time, also when the run that asked is over: a yes is then for the session, or for the agent.
         Errors: NOT_FOUND, FAILED_PRECONDITION (APPROVAL_FINAL: it was answered otherwise, or its time is over).
         """
 

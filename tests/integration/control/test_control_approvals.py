@@ -246,6 +246,61 @@ async def test_a_grant_of_a_run_ends_with_it(fleet: Fleet) -> None:
     assert await grants(fleet) == []
 
 
+async def ended(fleet: Fleet, *asked: policies_pb2.Ask, session: bool = False) -> list[approvals_pb2.Approval]:
+    """Ask these in a run, which then ends."""
+    await fleet.register()
+    claim = await (in_session(fleet) if session else fleet.taken())
+    found = [await ask(fleet, what, claim.lease) for what in asked]
+    await fleet.finish(claim.lease)
+    return found
+
+
+async def test_a_connection_can_be_answered_for_after_its_run_has_ended(fleet: Fleet) -> None:
+    connection, held = await ended(fleet, network(), command())
+    assert [(await shown(fleet, one.name)).state for one in (connection, held)] == [PENDING, EXPIRED]
+    error = await refused(
+        fleet.operator.approvals.AnswerApproval(
+            approvals_pb2.AnswerApprovalRequest(name=connection.name, answer=APPROVED, scope=RUN)
+        )
+    )
+    assert isinstance(error, InvalidArgument)
+    assert (error.violations[0].field, "is over: choose AGENT" in error.message) == ("scope", True)
+    assert await grants(fleet) == []
+    answered = await answer(fleet, connection.name)
+    assert answered.state == APPROVED
+    assert await answer(fleet, connection.name) == answered
+    (grant,) = await grants(fleet)
+    assert (grant.scope, grant.subject, grant.ask) == (AGENT, "", network())
+    assert grant.expire_time.seconds - grant.create_time.seconds == 3600
+    assert [found.name for found in (await fleet.taken()).policy.policy.grants] == [grant.name]
+
+
+@pytest.mark.parametrize(("scope", "hold_seconds"), [(SESSION, 0), (AGENT, 0), (AGENT, 60)])
+async def test_a_yes_after_the_run_reaches_as_far_as_it_says(fleet: Fleet, scope: Any, hold_seconds: int) -> None:
+    (asked,) = await ended(fleet, network(), session=True)
+    await answer(fleet, asked.name, scope=scope, hold_seconds=hold_seconds)
+    (grant,) = await grants(fleet)
+    assert (grant.scope, grant.subject) == (scope, asked.session if scope == SESSION else "")
+    assert grant.HasField("expire_time") == bool(hold_seconds)
+
+
+async def test_a_question_of_a_run_that_is_over_gives_way_to_the_same_and_where_there_is_no_room(fleet: Fleet) -> None:
+    first, second = await ended(fleet, network(port=1), network(port=2))
+    again = await ask(fleet, network(port=2))
+    assert [(await shown(fleet, one.name)).state for one in (first, second, again)] == [PENDING, EXPIRED, PENDING]
+    for port in range(3, 101):
+        await ask(fleet, network(port=port))
+    assert (await shown(fleet, first.name)).state == PENDING
+    await ask(fleet, network(port=101))
+    assert (await shown(fleet, first.name)).state == EXPIRED
+    error = await refused(
+        fleet.worker.work.AskApproval(
+            work_pb2.AskApprovalRequest(agent="agents/assistant", ask=network(port=102), wait_seconds=60)
+        )
+    )
+    assert isinstance(error, ResourceExhausted)
+
+
 async def test_grants_in_force_at_a_claim_are_an_event_and_not_of_the_stamp(fleet: Fleet) -> None:
     await fleet.register()
     plain = await fleet.taken()
