@@ -136,6 +136,7 @@ class Init:
             os.kill(-1, signal.SIGKILL)
         self._reap(0)
         leftovers.unlock()
+        leftovers.remove_shared()
         self._send({"op": "cleared", "id": identity})
 
     def _reap(self, flags: int) -> None:

@@ -12,7 +12,8 @@ from workers.sandbox import linux
 from workers.sandbox.syscalls import Machine, machine
 
 # What a program in a sandbox has no business with: other processes' memory, the host's clock, kernel, keys and mounts,
-# and the parts of the kernel with the largest attack surface.
+# and the parts of the kernel with the largest attack surface. And queues that outlive processes, which under Landlock
+# can be made, but not opened.
 DENIED: Final = (
     *("ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "kcmp", "pidfd_getfd", "memfd_secret"),
     *("bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register"),
@@ -24,6 +25,7 @@ DENIED: Final = (
     *("query_module", "get_kernel_syms", "lookup_dcookie", "nfsservctl", "uselib", "ustat", "sysfs", "_sysctl"),
     *("settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "iopl", "ioperm", "modify_ldt"),
     *("mbind", "set_mempolicy", "set_mempolicy_home_node", "get_mempolicy", "migrate_pages", "move_pages"),
+    "mq_open",
 )
 # Makes a file in memory. No mount and no Landlock rule stands before its execution, and it is no process's memory.
 MEMFD: Final = "memfd_create"

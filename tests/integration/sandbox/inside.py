@@ -4,6 +4,7 @@ import ctypes
 import errno
 import fcntl
 import json
+import mmap
 import os
 import resource
 import signal
@@ -426,3 +427,51 @@ def open_terminals() -> None:
             count += 1
     except OSError:
         tell(count)
+
+
+def hoard_segments() -> None:
+    """Fill twice BYTES of segments that nobody has attached, then wait until no more than BYTES are left."""
+    bound, size = int(os.environ["BYTES"]), 16 << 20
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.shmat.restype = ctypes.c_void_p
+    for _ in range(2 * bound // size):
+        segment = libc.shmget(0, ctypes.c_size_t(size), 0o1600)
+        if segment < 0:
+            break
+        address = ctypes.c_void_p(libc.shmat(segment, None, 0))
+        ctypes.memset(address, 1, size)
+        libc.shmdt(address)
+    while sum(int(line.split()[-2]) for line in _listed("shm")) > bound:
+        time.sleep(0.01)
+    tell("no more")
+
+
+def hoard_shared() -> None:
+    """Fill half of BYTES of memory that could be shared in each of four children, then wait until one is ended."""
+    size = int(os.environ["BYTES"]) // 2
+    for _ in range(4):
+        if os.fork() == 0:
+            os.close(1)
+            os.close(2)
+            page = mmap.mmap(-1, size)
+            for at in range(0, size, mmap.PAGESIZE):
+                page[at] = 1
+            signal.pause()
+    tell(os.waitstatus_to_exitcode(os.wait()[1]))
+
+
+def leave_shared() -> None:
+    """Leave one of everything that processes share and do not take with them."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    made = [libc.shmget(0, 4096, 0o1600), libc.semget(0, 1, 0o1600), libc.msgget(0, 0o1600)]
+    queue = libc.mq_open(b"/left", os.O_CREAT | os.O_RDWR, 0o600, None)
+    tell([*(number >= 0 for number in made), queue >= 0 or errno.errorcode[ctypes.get_errno()]])
+
+
+def shared() -> None:
+    """Count what `leave_shared` leaves."""
+    tell([len(_listed(kind)) for kind in ("shm", "sem", "msg")])
+
+
+def _listed(kind: str) -> list[str]:
+    return Path("/proc/sysvipc", kind).read_text().splitlines()[1:]

@@ -113,6 +113,16 @@ async def test_clear_kills_everything_and_the_sandbox_goes_on(house: House) -> N
         await sandbox.clear()
 
 
+async def test_clear_removes_what_processes_share_and_leave_behind(house: House) -> None:
+    async with await house.open() as sandbox, await house.open() as other:
+        for _ in range(2):
+            assert await ask(sandbox, "leave_shared") == [True, True, True, "EPERM"]
+            assert await ask(sandbox, "shared") == [1] * 3
+            assert await ask(other, "shared") == [0] * 3
+            await sandbox.clear()
+            assert await ask(sandbox, "shared") == [0] * 3
+
+
 async def test_a_start_that_nobody_waits_for_leaves_nothing(house: House) -> None:
     async with await house.open() as sandbox:
         starts = [asyncio.ensure_future(sandbox.start(Command(("sleep", "1000")))) for _ in range(10)]
