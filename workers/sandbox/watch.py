@@ -2,19 +2,27 @@
 
 import math
 import os
+import re
 import signal
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from workers.sandbox import leftovers
+
 CALM_SECONDS: Final = 0.2
 ALERT_SECONDS: Final = 0.04
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+# Shared memory, too: of files in /tmp it is bounded already, of mappings without a file only here.
+_OWN: Final = re.compile(r"^Rss(?:Anon|Shmem):\s+(\d+) kB", re.MULTILINE)
+_SHARE: Final = re.compile(r"^Pss_(?:Anon|Shmem):\s+(\d+) kB", re.MULTILINE)
 
 
 class Watch:
     """Ends the largest processes whenever all together have more than `bytes_allowed` (0: never).
+
+    Shared memory segments belong to no process, so they count besides, those too that a process has attached, and are
+    removed before a process is ended.
 
     It looks five times a second while something runs, and more often from half of it on.
     """
@@ -39,7 +47,7 @@ class Watch:
             return
         with os.scandir("/proc") as folders:
             sizes = {int(one.name): _own(one.name) for one in folders if one.name.isdigit() and one.name != "1"}
-        together = sum(sizes.values())
+        together = sum(sizes.values()) + leftovers.segment_bytes()
         again = ALERT_SECONDS if together > self._allowed // 2 else CALM_SECONDS if sizes else math.inf
         self._due = time.monotonic() + again
         if together > self._allowed:
@@ -47,26 +55,30 @@ class Watch:
             self._end({pid: _share(pid, size) for pid, size in sizes.items()})
 
     def _end(self, shares: dict[int, int]) -> None:
-        together = sum(shares.values())
+        processes, segments = sum(shares.values()), leftovers.segment_bytes()
+        if processes + segments > self._allowed and segments:
+            leftovers.remove_segments()
+            segments = leftovers.segment_bytes()  # what is still attached
         for pid in sorted(shares, key=lambda pid: shares[pid], reverse=True):
-            if together <= self._allowed:
+            if processes + segments <= self._allowed:
                 return
-            together -= shares[pid]
+            processes -= shares[pid]
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
 
 def _own(name: str) -> int:
-    try:
-        _, resident, shared, *_ = map(int, Path("/proc", name, "statm").read_text().split())
-    except (OSError, ValueError):  # it has ended
-        return 0
-    return (resident - shared) * _PAGE
+    return _added(Path("/proc", name, "status"), _OWN) or 0
 
 
 def _share(pid: int, otherwise: int) -> int:
+    found = _added(Path("/proc", str(pid), "smaps_rollup"), _SHARE)
+    return otherwise if found is None else found
+
+
+def _added(path: Path, lines: re.Pattern[str]) -> int | None:
+    """Add up lines in kilobytes; None where the process has ended or may not be looked at."""
     try:
-        lines = Path("/proc", str(pid), "smaps_rollup").read_text().splitlines()
+        return sum(map(int, lines.findall(path.read_text()))) << 10
     except OSError:
-        return otherwise
-    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss_Anon:"))
+        return None

@@ -74,6 +74,15 @@ async def test_many_processes_cannot_either(house: House) -> None:
         assert (await run(sandbox, "true"))[0] == 0
 
 
+async def test_shared_memory_counts_as_well(house: House) -> None:
+    async with await house.open(limits=Limits(memory_bytes=MEMORY)) as sandbox:
+        for hoard in ("hoard_segments", "hoard_shared"):
+            code, text = await run(sandbox, Entry(f"{INSIDE}:{hoard}"), env={"BYTES": str(MEMORY)})
+            assert code == -signal.SIGKILL or text in {'"no more"', str(-signal.SIGKILL)}
+            await sandbox.clear()
+        assert (await run(sandbox, "true"))[0] == 0
+
+
 async def test_files_in_memory_are_refused_where_no_group_counts_them(house: House) -> None:
     async with await house.open(limits=Limits(memory_bytes=MEMORY)) as sandbox:
         counted = grouped(sandbox, "memory")
