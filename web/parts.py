@@ -97,6 +97,7 @@ class Step:
 class Question:
     """What an agent asks a person. `answer` is empty while it waits, then `APPROVED`, `DENIED` or `EXPIRED`.
 
+    It is `LEFT` where the run ended first: one for a connection may still be answered then, for later runs.
     `radius`, what a yes would open, is no part of the events.
     """
 

@@ -296,8 +296,8 @@ class Progress:
         if finished.output.strip() and finished.output.strip() not in texts:
             self._add(Prose(self._id(event.sequence), "text", finished.output, ended=True))
         for question in self._questions.values():
-            if question.open:  # nobody asks any more
-                question.answer = "EXPIRED"
+            if question.open:  # no answer is of use to this run any more
+                question.answer = "LEFT"
                 self.changed[question.id] = question
         self.state, self.ended_at = finished.outcome, time
         self.reason, self.message = finished.reason, finished.message

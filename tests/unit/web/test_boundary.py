@@ -53,7 +53,7 @@ def test_a_question_waits_until_it_is_answered() -> None:
 def test_nobody_answers_for_a_run_that_is_over() -> None:
     progress = folded(numbered(CREATED, CLAIMED, ASKED, FINISHED))
 
-    assert [part.answer for part in progress.parts if isinstance(part, Question)] == ["EXPIRED"]
+    assert [part.answer for part in progress.parts if isinstance(part, Question)] == ["LEFT"]
 
 
 def test_a_question_of_a_lost_attempt_is_gone_with_it() -> None:
