@@ -159,6 +159,13 @@ async def silence(peer: Peer) -> None:
     await peer.hung_up()
 
 
+async def forever(peer: Peer) -> None:
+    """Answer every request."""
+    while True:
+        await peer.request()
+        await peer.send(HI)
+
+
 @asynccontextmanager
 async def client(
     *, proxies: dict[str, str] | None = None, tls: ssl.SSLContext | None = None, **limits: Any
