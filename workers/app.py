@@ -25,6 +25,7 @@ from workers.open import OpenSandboxes
 from workers.options import Options
 from workers.orders import Orders
 from workers.pool import Pool
+from workers.reserved import Reserved
 from workers.restart import Restart, carried, carry
 from workers.runtime import RUNTIMES
 from workers.sandbox.launcher import Launcher
@@ -76,6 +77,7 @@ async def serve(
                 bundles=home.workspaces.parent / "bundles",
                 door=options.door or home.target("door.sock"),
                 control=options.control,
+                reserved=Reserved((home.root, home.sockets)),
                 preload=[module for module in preload if not module.startswith(SIDECARS)],
             )
             pool = Pool(builder, most_warm=options.warm_sandboxes, idle_seconds=options.idle_seconds)

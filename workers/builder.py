@@ -16,6 +16,7 @@ from workers.logbook import Line
 from workers.placeholders import Placeholders
 from workers.policies import Permissions, spec
 from workers.questions import Questions
+from workers.reserved import Reserved
 from workers.sandbox.errors import SandboxUnavailable
 from workers.sandbox.launcher import Launcher
 from workers.sandbox.sandbox import Sandbox
@@ -32,7 +33,8 @@ NAME_CHARACTERS = 40
 class Builder:
     """Opens cells. `bundles` is the folder of the certificates that are shown inside.
 
-    `door` is the router's and `control` control's, unix:/path or host:port: ports that no sandbox reaches.
+    `door` is the router's and `control` control's, unix:/path or host:port: ports that no sandbox reaches. `reserved`
+    are the folders that no policy may show.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Builder:
         door: str,
         preload: Sequence[str],
         control: str = "",
+        reserved: Reserved | None = None,
     ) -> None:
         self._launcher = launcher
         self._workspaces = workspaces
@@ -55,6 +58,7 @@ class Builder:
         self._door = door
         self._ports = (*egress.PORTS, *(int(port) for port in map(_port, (door, control)) if port))
         self._preload = preload
+        self._reserved = reserved or Reserved()
         self._numbers = itertools.count(1)
 
     async def open(self, permissions: Permissions) -> Cell:
@@ -161,6 +165,7 @@ class Builder:
             raise SandboxUnavailable(
                 f"{self._workspaces.root / agent}: {error.strerror}.", layer="workspace"
             ) from error
+        self._reserved.check(policy.filesystem, workspace)
         try:
             asked = spec(
                 policy,

@@ -41,6 +41,14 @@ async def test_a_run_reaches_what_its_policy_lets_through_and_nothing_else(bench
     assert all(one.count == 1 and one.binary.startswith("/usr/bin/curl") for one in decided)
 
 
+async def test_no_run_is_shown_the_data_home(bench: Bench) -> None:
+    async with bench.worker():
+        run = await bench.run(*execs("ls"), policy=order(f"filesystem: {{read_only: [{bench.home.keys}]}}\n"))
+        ending = await bench.work.outcome(run)
+    assert (ending.outcome, ending.error.reason) == (FAILED, "SANDBOX_FAILED")
+    assert f"filesystem.read_only names {bench.home.keys}" in ending.error.message
+
+
 async def test_repeated_decisions_are_counted_in_one_event(bench: Bench, site: Site) -> None:
     again = f"for i in 1 2 3 4 5; do curl -s http://{HOST}:{site.port}/; done"
     async with bench.worker():
