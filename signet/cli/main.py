@@ -46,6 +46,7 @@ ENTRIES = {
     "provider": Entry("signet.cli.provider:provider", "Providers: endpoints that serve models.", _NOUNS),
     "worker": Entry("signet.cli.worker:worker", "The hosts that run agents; bare: be one, in the foreground.", _NOUNS),
     "token": Entry("signet.cli.token:token", "Tokens: by which callers are known.", _NOUNS),
+    "budget": Entry("signet.cli.budget:budget", "Budgets: what calls may use, and the stop switch.", _NOUNS),
     "usage": Entry("signet.cli.usage:usage", "Usage: tokens and cost, summed.", _NOUNS),
     "bench": Entry("benchmark.main:bench", "Measure what the platform costs.", _REST),
     "completion": Entry("signet.cli.completion:completion", "Print completion for bash, zsh or fish.", _REST),

@@ -8,6 +8,7 @@ from typing import Self
 
 from signet.client.agents import AsyncAgents
 from signet.client.approvals import AsyncApprovals, AsyncGrants
+from signet.client.budgets import AsyncBudgets
 from signet.client.connection import Channels, Connection
 from signet.client.fleet import Fleet
 from signet.client.models import AsyncModels
@@ -70,6 +71,7 @@ class AsyncSignet:
         self.grants = AsyncGrants(connection)
         self.sandboxes = AsyncSandboxes(connection)
         self.secrets = AsyncSecrets(connection)
+        self.budgets = AsyncBudgets(connection)
 
     @property
     def fleet(self) -> Fleet:

@@ -6,6 +6,7 @@ from typing import Self
 from signet.client.agents import AsyncAgents
 from signet.client.approvals import AsyncApprovals, AsyncGrants
 from signet.client.asynchronous import AsyncSignet
+from signet.client.budgets import AsyncBudgets
 from signet.client.fleet import Fleet
 from signet.client.models import AsyncModels
 from signet.client.policies import AsyncPolicies
@@ -93,6 +94,7 @@ class Usage(Facade[AsyncUsage]):
     """The ledger of a fleet."""
 
     list = paging(AsyncUsage.list)
+    calls = paging(AsyncUsage.calls)
 
 
 class Tokens(Facade[AsyncTokens]):
@@ -156,6 +158,18 @@ class Secrets(Facade[AsyncSecrets]):
     delete = blocking(AsyncSecrets.delete)
 
 
+class Budgets(Facade[AsyncBudgets]):
+    """The budgets of a fleet, and its stop switch."""
+
+    put = blocking(AsyncBudgets.put)
+    get = blocking(AsyncBudgets.get)
+    list = paging(AsyncBudgets.list)
+    delete = blocking(AsyncBudgets.delete)
+    freeze = blocking(AsyncBudgets.freeze)
+    unfreeze = blocking(AsyncBudgets.unfreeze)
+    frozen = blocking(AsyncBudgets.frozen)
+
+
 class Signet(Facade[AsyncSignet]):
     """A fleet, as one caller sees it; takes what AsyncSignet takes, and its calls block.
 
@@ -197,6 +211,7 @@ class Signet(Facade[AsyncSignet]):
         self.grants = Grants(signet.grants, portal)
         self.sandboxes = Sandboxes(signet.sandboxes, portal)
         self.secrets = Secrets(signet.secrets, portal)
+        self.budgets = Budgets(signet.budgets, portal)
 
     @property
     def fleet(self) -> Fleet:

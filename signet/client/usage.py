@@ -1,4 +1,4 @@
-"""Usage: the router's ledger of model calls, summed."""
+"""Usage: the router's ledger of calls, and its sums."""
 
 from datetime import datetime
 from functools import cached_property
@@ -14,7 +14,7 @@ from signet.v1.usage_pb2_grpc import UsageServiceStub
 if TYPE_CHECKING:
     from signet.v1.usage_pb2_grpc import UsageServiceAsyncStub
 
-DIMENSIONS = ("agent", "model", "run", "day", "session", "provider")
+DIMENSIONS = ("agent", "model", "run", "day", "session", "provider", "caller")
 """What usage can be summed by."""
 
 
@@ -55,3 +55,24 @@ class AsyncUsage:
             page_token=page_token,
         )
         return Pages(self._connection, lambda: self._stub.ListUsage, request, lambda page: page.rows)
+
+    def calls(
+        self,
+        *,
+        run: str = "",
+        agent: str = "",
+        after: datetime | None = None,
+        before: datetime | None = None,
+        page_size: int = 0,
+        page_token: str = "",
+    ) -> Pages[pb.ListCallsResponse, pb.Call]:
+        """Give the calls themselves, newest first."""
+        request = pb.ListCallsRequest(
+            run=qualify_optional("runs", run),
+            agent=qualify_optional("agents", agent),
+            after=timestamp(after),
+            before=timestamp(before),
+            page_size=page_size,
+            page_token=page_token,
+        )
+        return Pages(self._connection, lambda: self._stub.ListCalls, request, lambda page: page.calls)
