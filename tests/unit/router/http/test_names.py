@@ -53,6 +53,9 @@ async def test_an_address_that_answers_nobody_does_not_keep_the_next_one_waiting
             ways = [full.getsockname(), refusing.getsockname(), open_one.getsockname()]
             made = await first([Address(socket.AF_INET, name) for name in ways])
             assert made.getpeername() == open_one.getsockname()
+            for _ in range(3):
+                await asyncio.sleep(0)
+            assert len(asyncio.all_tasks()) == 1  # nobody is left who waits for the others
             made.close()
             with pytest.raises(ConnectionRefusedError):
                 await first([Address(socket.AF_INET, refusing.getsockname())] * 2)
