@@ -96,9 +96,14 @@ def children(pid: int) -> list[int]:
     return [child for child in _children(pid) if _name(child) != _AHEAD]
 
 
-def ahead(pid: int) -> list[int]:
-    """List the sandboxes ahead of the next wish that wait for it."""
-    return [child for child in _children(pid) if _name(child) == _AHEAD and asleep(child)]
+async def waiting(house: House) -> int:
+    """Wait until there is a sandbox ahead of the next wish, and it has done what it can; its pid."""
+    zygote = house.launcher.pid
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            if found := [child for child in _children(zygote) if _name(child) == _AHEAD and asleep(child)]:
+                return found[0]
+            await asyncio.to_thread(os.sched_yield)
 
 
 def _children(pid: int) -> list[int]:

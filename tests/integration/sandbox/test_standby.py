@@ -4,16 +4,8 @@ import asyncio
 import os
 import signal
 
-from tests.integration.sandbox.house import DEADLINE_SECONDS, House, ahead, run
+from tests.integration.sandbox.house import DEADLINE_SECONDS, House, run, waiting
 from workers.sandbox import linux
-
-
-async def waiting(house: House) -> int:
-    """Wait until there is one, and has done what it can; its pid."""
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while not (found := ahead(house.launcher.pid)):
-            await asyncio.to_thread(os.sched_yield)
-    return found[0]
 
 
 async def _death(pidfd: int) -> None:
