@@ -22,6 +22,7 @@ from control.fleet import Fleet
 from control.library import Library
 from control.options import Options
 from control.orders import Desk
+from control.orphans import Orphans
 from control.plan import Planner
 from control.relay import Relays
 from control.reports import Reports
@@ -126,6 +127,9 @@ async def _run(core: _Core, stop: asyncio.Event) -> None:
         lease_seconds=options.lease_seconds,
         max_attempts=options.max_attempts,
     )
+    orphans = Orphans(
+        readers, bells, home.target("router.sock"), tokens.local_secret, log, call_seconds=options.router_seconds
+    )
     relays = Relays(bells)
     tcp = f"{options.host}:{options.port}" if options.port else None
     async with (
@@ -134,12 +138,14 @@ async def _run(core: _Core, stop: asyncio.Event) -> None:
         asyncio.TaskGroup() as tasks,
     ):
         sweeping = tasks.create_task(sweeper.run())
+        removing = tasks.create_task(orphans.run())
         tasks.create_task(relays.close())
         log.info("ready", socket=str(home.socket("control.sock")), port=port)
         notify("READY=1", f"serving on port {port}" if port else "serving")
         await stop.wait()
         bells.close()  # whoever waits for news leaves now, so the server need not cut them off
         sweeping.cancel()
+        removing.cancel()
 
 
 @asynccontextmanager

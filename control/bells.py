@@ -16,6 +16,9 @@ ORDERS = "orders"
 APPROVALS = "approvals"
 """Rung when an approval was asked for, answered, or is over."""
 
+AGENTS = "agents"
+"""Rung when an agent was deleted."""
+
 
 class Bells:
     """Bells by name, for example `runs/{run}` or `workers/{worker}`. For one event loop."""

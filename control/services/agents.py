@@ -4,7 +4,7 @@ from functools import partial
 
 from control import rollout
 from control.agents import MASK, check, fill, merge
-from control.bells import ORDERS, Bells
+from control.bells import AGENTS, ORDERS, Bells
 from control.lookup import agent_in, policy_in
 from control.plan import Planner, check_chat, check_runtime, tools_of
 from control.store import agents as store
@@ -74,7 +74,7 @@ class AgentService(agents_pb2_grpc.AgentServiceServicer):
     ) -> agents_pb2.DeleteAgentResponse:
         """Hide an agent."""
         ident = parse("agents", request.name)
-        return agents_pb2.DeleteAgentResponse(agent=await self._writer.write(partial(_delete, ident)))
+        return agents_pb2.DeleteAgentResponse(agent=await self._writer.write(partial(_delete, ident, self._bells)))
 
     async def UndeleteAgent(
         self, request: agents_pb2.UndeleteAgentRequest, _context: object
@@ -126,13 +126,14 @@ def _update(
     return agent_in(transaction.connection, ident)
 
 
-def _delete(ident: str, transaction: Transaction) -> agents_pb2.Agent:
+def _delete(ident: str, bells: Bells, transaction: Transaction) -> agents_pb2.Agent:
     agent = agent_in(transaction.connection, ident)
     if store.has_active_runs(transaction.connection, ident):
         raise FailedPrecondition(
             "RUNS_ACTIVE", f"{agent.name} has active runs", hint="wait for them, or cancel them: signet runs cancel"
         )
     store.set_deleted(transaction.connection, agent.name, transaction.now, deleted=True)
+    transaction.after(partial(bells.ring, AGENTS))
     return _shown(transaction.connection, ident)
 
 

@@ -33,6 +33,12 @@ def names(connection: sa.Connection) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
+def deleted(connection: sa.Connection) -> frozenset[str]:
+    """Give the resource names of the agents that are deleted."""
+    query = sa.select(table.c.id).where(table.c.delete_time.is_not(None))
+    return frozenset(f"agents/{ident}" for ident in connection.execute(query).scalars())
+
+
 def policies(connection: sa.Connection, idents: Sequence[str]) -> dict[str, str]:
     """Give the ids of the policies that agents name, of those that are not deleted."""
     return {row.id: row.policy for row in connection.execute(_POLICIES, {"of": list(idents)})}
