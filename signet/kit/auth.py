@@ -52,7 +52,7 @@ def hash_secret(secret: str) -> str:
 class RunClaims:
     """What a run token allows: to ask these models in this run's name until a time.
 
-    `models` are names without `models/`; `expires` is Unix seconds; `secrets`, names without `secrets/`, may be borrowed.
+    `models` are names without `models/`; `expires` is Unix seconds; `secrets`, names without `secrets/`, may be lent.
     """
 
     run: str

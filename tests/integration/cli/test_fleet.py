@@ -156,7 +156,7 @@ async def test_a_real_terminal_inside_is_typed_at(running: Fleet) -> None:
         await asyncio.to_thread(terminal.wait_for, "$")
         terminal.type("echo $((6*7)) $(stty size)\r")
         await asyncio.to_thread(terminal.wait_for, "42 40 100")
-        terminal.type("exec sh -c 'trap \"exit 5\" INT; echo sta\"\"rted; while :; do sleep 0.1; done'\r")
+        terminal.type('exec sh -c \'trap "exit 5" INT; echo sta""rted; while :; do sleep 0.1; done\'\r')
         await asyncio.to_thread(terminal.wait_for, "started")
         terminal.type("\x03")
         assert await asyncio.to_thread(terminal.process.wait, 30) == 5
