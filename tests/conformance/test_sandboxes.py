@@ -185,6 +185,14 @@ async def test_what_it_writes_belongs_to_its_host_uid(sandbox: Sandbox) -> None:
         assert written.stat().st_uid == 200_077
 
 
+async def test_its_temporary_folder_is_its_own_and_bounded(sandbox: Sandbox) -> None:
+    limit = sandbox.spec.limits.tmp_bytes
+
+    assert await said(sandbox, "echo x > /tmp/x && cat /tmp/x") == (0, b"x\n")
+    code, _ = await said(sandbox, f"head -c {limit + MIB} /dev/zero > /tmp/full 2>/dev/null")
+    assert code != 0
+
+
 async def test_nothing_of_the_host_is_reached(sandbox: Sandbox) -> None:
     with socket.create_server(("127.0.0.1", 0)) as host:
         port = host.getsockname()[1]

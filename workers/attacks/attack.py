@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from workers.attacks.bait import Bait
+from workers.attacks.otherwise import OTHERWISE
 
 TIERS: Final = ("standard", "strict", "gvisor", "container")
 USERS: Final = ("root", "user")
@@ -70,4 +71,6 @@ class Attack:
     def designed(self, tier: str, user: str) -> str:
         """Give the reason why it may succeed there, "" if it has to fail."""
         design = self.design
-        return design.reason if design and tier in design.tiers and user in design.users else ""
+        if design and tier in design.tiers and user in design.users:
+            return design.reason
+        return OTHERWISE.get(tier, {}).get(self.name, "")

@@ -91,6 +91,8 @@ def _root(view: Shown) -> bytes:
         for path in sorted(Path(folder).rglob("*")):
             info = tar.gettarinfo(path, str(path.relative_to(folder)))
             info.mtime, info.uid, info.gid, info.mode = 0, 0, 0, 0o755 if path.is_dir() else 0o644
+            if info.name == "tmp":  # of which Podman makes the mode of what it mounts there
+                info.mode = 0o1777
             tar.addfile(info, io.BytesIO(path.read_bytes()) if info.isreg() else None)
     return packed.getvalue()
 
@@ -99,6 +101,8 @@ def _options(spec: Spec, view: Shown, engine: str) -> Iterator[str]:
     limits, uid = spec.limits, spec.host_uid or INSIDE_UID
     yield from ("--network=none", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--ipc=private")
     yield from (f"--hostname={spec.name}", f"--user={uid}:{uid}", "--log-driver=none", "--pull=never")
+    if engine == "podman":
+        yield from ("--read-only-tmpfs=false", "--cgroupns=private")
     if os.geteuid() != 0 and engine == "podman":
         yield f"--userns=keep-id:uid={uid},gid={uid}"
     yield f"--pids-limit={limits.processes}"
@@ -111,9 +115,10 @@ def _options(spec: Spec, view: Shown, engine: str) -> Iterator[str]:
     yield from ("--ulimit=core=1:1", f"--shm-size={limits.shm_bytes}", "--sysctl=net.ipv4.ip_unprivileged_port_start=0")
     yield f"--tmpfs=/tmp:rw,nosuid,nodev,exec,size={limits.tmp_bytes // _MIB}m,mode=1777"
     yield f"--workdir={WORKSPACE if spec.workspace_mode != 'off' else '/'}"
-    yield f"--volume={SOURCES / 'workers'}:{INSIDE_SOURCES}/workers:ro"
-    yield from (f"--volume={source}:{target}:ro" for target, source in view.read_only.items())
-    yield from (f"--volume={source}:{target}:rw" for target, source in view.read_write.items())
+    harmless = ",nosuid,nodev" if engine == "podman" else ""  # which Docker takes for no bind mount
+    visible = {f"{INSIDE_SOURCES}/workers": str(SOURCES / "workers"), **view.read_only}
+    yield from (f"--volume={source}:{target}:ro{harmless}" for target, source in visible.items())
+    yield from (f"--volume={source}:{target}:rw{harmless}" for target, source in view.read_write.items())
     yield from (f"--env={name}={value}" for name, value in environment(spec).items())
 
 

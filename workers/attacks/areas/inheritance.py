@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 from typing import Final
 
-from workers.attacks.attack import Attack, Design
+from workers.attacks.attack import Attack, Design, Missing
 from workers.attacks.attempt import CHANNEL
 from workers.attacks.bait import Bait
 
@@ -49,7 +49,9 @@ def signals(bait: Bait) -> str:
     """Find that signals are blocked or ignored, so that what one starts cannot be ended."""
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     ends = 1 << signal.SIGTERM - 1 | 1 << signal.SIGHUP - 1
-    masks = {name: int(lines[name], 16) for name in ("SigBlk", "SigIgn")}
+    masks = {name: int(lines[name], 16) for name in ("SigBlk", "SigIgn") if name in lines}
+    if not masks:
+        raise Missing("this kernel does not tell")
     if not any(mask & ends for mask in masks.values()):
         raise OSError("none that ends a process")
     return str(masks)
