@@ -1,6 +1,7 @@
 """A budget: a limit on one measure of one subject in one period. Pure."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from router.budgets.period import WHOLE
 
@@ -20,8 +21,7 @@ MOST = 1 << 61
 """No count goes beyond this, so that two of them can be added in 64 bits."""
 
 
-@dataclass(frozen=True)
-class Amounts:
+class Amounts(NamedTuple):
     """What a call uses, or may use at most: micro-USD (None where nobody knows), tokens, and whole seconds."""
 
     cost_microusd: int | None

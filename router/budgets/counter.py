@@ -14,10 +14,11 @@ Read = Callable[[str, str, str], tuple[int, bool]]
 class Counter:
     """One count. `pins` says how many calls that run lean on it: while there are any, it stays in memory."""
 
-    __slots__ = ("budget", "pins", "reserved", "subject", "used", "warned", "window")
+    __slots__ = ("_line", "budget", "pins", "reserved", "subject", "used", "warned", "window")
 
     def __init__(self, budget: Budget, subject: str, window_: str, used: int, *, warned: bool) -> None:
         self.budget = budget
+        self._line = budget.warns_from
         self.subject = subject
         self.window = window_
         self.used = used
@@ -41,8 +42,7 @@ class Counter:
 
     def warns(self, amount: int) -> bool:
         """Whether to warn for the first time when so much more is used."""
-        line = self.budget.warns_from
-        return line is not None and not self.warned and self.used + amount >= line
+        return self._line is not None and not self.warned and self.used + amount >= self._line
 
     def charge(self, amount: int) -> None:
         """Count what was used."""
@@ -50,35 +50,46 @@ class Counter:
 
 
 class Counters:
-    """The counts that are in memory; one that is not is read when it is asked for. At most some 20,000 idle ones."""
+    """The counts that are in memory; one that is not is read when it is asked for. At most some 20,000 idle ones.
+
+    `drops` rises whenever some are dropped: what was got before must be got again.
+    """
 
     def __init__(self, read: Read) -> None:
         self._read = read
-        self._known: dict[tuple[str, str, str], Counter] = {}
+        self._known: dict[str, dict[tuple[str, str], Counter]] = {}
+        self._count = 0
+        self.drops = 0
 
     def get(self, budget: Budget, subject: str, micros: int) -> Counter:
         """Give the count of a budget for a subject at a time."""
-        key = (budget.id, subject, window(budget.period, micros))
-        counter = self._known.get(key)
+        ours = self._known.setdefault(budget.id, {})
+        key = (subject, window(budget.period, micros))
+        counter = ours.get(key)
         if counter is None:
-            used, warned = self._read(*key)
-            counter = Counter(budget, subject, key[2], used, warned=warned)
-            if len(self._known) >= _KEPT:
+            used, warned = self._read(budget.id, *key)
+            counter = Counter(budget, subject, key[1], used, warned=warned)
+            if self._count >= _KEPT:
                 self._drop_idle()
-            self._known[key] = counter
+            ours[key] = counter
+            self._count += 1
         return counter
 
     def forget(self) -> None:
         """Drop all: budgets changed. Holds on what is dropped must be made again."""
+        self.drops += 1
+        self._count = 0
         self._known.clear()
 
     def held(self, budget: Budget, micros: int) -> int:
         """Give the most that is held for any one subject of a budget in the window of a time."""
         now = window(budget.period, micros)
-        ours = (counter for (ident, _, when), counter in self._known.items() if ident == budget.id and when == now)
-        return max((counter.reserved for counter in ours), default=0)
+        ours = self._known.get(budget.id, {})
+        return max((counter.reserved for (_, when), counter in ours.items() if when == now), default=0)
 
     def _drop_idle(self) -> None:
-        idle = [key for key, counter in self._known.items() if counter.pins == 0]
-        for key in idle[: _KEPT // 4]:
-            del self._known[key]
+        self.drops += 1
+        for ours in self._known.values():
+            for key in [key for key, counter in ours.items() if counter.pins == 0]:
+                del ours[key]
+        self._count = sum(len(ours) for ours in self._known.values())

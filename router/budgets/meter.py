@@ -3,6 +3,7 @@
 What is held is on disk before anything is spent, so neither many calls at once nor a crash spends more than a limit.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -27,6 +28,8 @@ from signet.kit.log import Log
 from signet.kit.times import now_micros
 
 _MOST_BUDGETS = 1_000
+_KNOWN = 4_096
+_DAY_MICROS = 86_400_000_000
 
 
 class Meter:
@@ -42,6 +45,8 @@ class Meter:
         self._subjects = Subjects(())
         self._freeze = Freeze()
         self._live: dict[str, Reservation] = {}
+        self._known: dict[tuple[object, ...], list[Counter]] = {}
+        self._known_since = 0
 
     def start(self, writer: Writer) -> int:
         """Read what is kept, and settle the calls that a router before this one left; gives how many.
@@ -122,13 +127,13 @@ class Meter:
         kept = [budget for budget in self._budgets.values() if budget.id != ident]
         await self._change(store.remove(ident), lambda: self._index(kept))
 
-    def state(self, budget: Budget) -> tuple[int, int, bool]:
+    async def state(self, budget: Budget) -> tuple[int, int, bool]:
         """Give what is used and reserved in the window of now, and whether it was warned of.
 
         Of a budget for each of a kind, the most of any one.
         """
         now = self._clock()
-        used, warned = self._store.most(budget.id, window(budget.period, now))
+        used, warned = await asyncio.to_thread(self._store.most, budget.id, window(budget.period, now))
         return used, self._counters.held(budget, now), warned
 
     @property
@@ -197,15 +202,33 @@ class Meter:
         """Find what a call is to hold. Raises Refusal where it does not fit."""
         holds: list[tuple[Counter, int]] = []
         amounts = reservation.estimate.amounts
-        for budget, subject in self._subjects.of(reservation.who, reservation.target.name):
+        for counter in self._counts(reservation):
+            budget = counter.budget
             amount = budget.amount(amounts)
             if amount is None and not budget.soft and budget.unknown_price != ALLOW:
                 raise unpriced(budget, reservation.target.model)
-            counter = self._counters.get(budget, subject, reservation.micros)
             if not counter.fits(amount or 0):
                 raise exhausted(counter, amount or 0, reservation.micros)
             holds.append((counter, amount or 0))
         return holds
+
+    def _counts(self, reservation: Reservation) -> list[Counter]:
+        """Give the counts that a call adds to. They are the same for all calls of one caller on one day."""
+        who, target, micros = reservation.who, reservation.target.name, reservation.micros
+        if self._known_since != self._counters.drops or len(self._known) >= _KNOWN:
+            self._known.clear()
+        key = (who.caller, who.run, who.agent, who.session, target, micros // _DAY_MICROS)
+        found = self._known.get(key)
+        if found is None:
+            matched = self._subjects.of(who, target)
+            drops = self._counters.drops
+            found = [self._counters.get(budget, subject, micros) for budget, subject in matched]
+            if drops != self._counters.drops:  # the first of them may have been dropped for the last
+                found = [self._counters.get(budget, subject, micros) for budget, subject in matched]
+                self._known.clear()
+            self._known_since = self._counters.drops
+            self._known[key] = found
+        return found
 
     async def _change(self, work: Work, then: Callable[[], None]) -> None:
         try:
@@ -219,9 +242,7 @@ class Meter:
         self._subjects = Subjects(self._budgets.values())
         self._counters.forget()
         for reservation in self._live.values():
-            reservation.holds = []
-            for budget, subject in self._subjects.of(reservation.who, reservation.target.name):
-                counter = self._counters.get(budget, subject, reservation.micros)
-                amount = budget.amount(reservation.estimate.amounts) or 0
+            amounts = reservation.estimate.amounts
+            reservation.holds = [(each, each.budget.amount(amounts) or 0) for each in self._counts(reservation)]
+            for counter, amount in reservation.holds:
                 counter.hold(amount)
-                reservation.holds.append((counter, amount))

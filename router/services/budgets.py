@@ -27,12 +27,12 @@ class BudgetServer(BudgetServiceServicer):
 
     async def PutBudget(self, request: pb.PutBudgetRequest, context: Any) -> pb.PutBudgetResponse:
         """Store a budget."""
-        return pb.PutBudgetResponse(budget=self._wire(await self._meter.put(read(request.budget))))
+        return pb.PutBudgetResponse(budget=await self._wire(await self._meter.put(read(request.budget))))
 
     async def GetBudget(self, request: pb.GetBudgetRequest, context: Any) -> pb.GetBudgetResponse:
         """Return a budget with its use now."""
         budget = self._meter.budget(parse_slug("budgets", request.name))
-        return pb.GetBudgetResponse(budget=self._wire(budget))
+        return pb.GetBudgetResponse(budget=await self._wire(budget))
 
     async def ListBudgets(self, request: pb.ListBudgetsRequest, context: Any) -> pb.ListBudgetsResponse:
         """Return budgets by name, a page at a time."""
@@ -41,7 +41,7 @@ class BudgetServer(BudgetServiceServicer):
         found = [budget for budget in self._meter.budgets() if budget.id > after]
         token = page.token(found[page.size - 1].id) if len(found) > page.size else ""
         return pb.ListBudgetsResponse(
-            budgets=[self._wire(budget) for budget in found[: page.size]], next_page_token=token
+            budgets=[await self._wire(budget) for budget in found[: page.size]], next_page_token=token
         )
 
     async def DeleteBudget(self, request: pb.DeleteBudgetRequest, context: Any) -> pb.DeleteBudgetResponse:
@@ -60,8 +60,8 @@ class BudgetServer(BudgetServiceServicer):
         """Tell whether spending is stopped."""
         return pb.GetFreezeResponse(freeze=frozen(self._meter.freeze))
 
-    def _wire(self, budget: Budget) -> pb.Budget:
-        used, reserved, warned = self._meter.state(budget)
+    async def _wire(self, budget: Budget) -> pb.Budget:
+        used, reserved, warned = await self._meter.state(budget)
         ends = reset(budget.period, self._meter.now)
         return pb.Budget(
             name=f"budgets/{budget.id}",

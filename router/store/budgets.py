@@ -50,18 +50,22 @@ class Reserved:
 
 
 class BudgetStore:
-    """Reads, on a connection of its own; a read of one count takes some microseconds, so it is not awaited.
+    """Reads, on connections of its own; a read of one count takes some microseconds, so it is not awaited.
 
     Writes are made as work for the journal. Raises sqlite3.Error.
     """
 
     def __init__(self, path: Path) -> None:
-        self._reading = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        self._reading.execute("PRAGMA query_only = ON")
+        self._reading, self._listing = (
+            sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False) for _ in range(2)
+        )
+        for connection in (self._reading, self._listing):
+            connection.execute("PRAGMA query_only = ON")
 
     def close(self) -> None:
         """End the connection."""
         self._reading.close()
+        self._listing.close()
 
     def budgets(self) -> list[Budget]:
         """Give all, by id."""
@@ -75,9 +79,12 @@ class BudgetStore:
         return (row[0], bool(row[1])) if row else (0, False)
 
     def most(self, budget: str, when: str) -> tuple[int, bool]:
-        """Give the most that is settled of it for any one subject in a window, and whether any was warned."""
+        """Give the most that is settled of it for any one subject in a window, and whether any was warned.
+
+        It may look at many: call it from a thread.
+        """
         query = 'SELECT max(used), max(warned) FROM budget_uses WHERE budget = ? AND "window" = ?'
-        row = self._reading.execute(query, (budget, when)).fetchone()
+        row = self._listing.execute(query, (budget, when)).fetchone()
         return row[0] or 0, bool(row[1])
 
     def freeze(self) -> Freeze:

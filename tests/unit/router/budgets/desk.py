@@ -11,6 +11,7 @@ from typing import Any
 from router.authorise import Identity
 from router.budgets.estimate import Estimate
 from router.budgets.meter import Meter
+from router.budgets.period import window
 from router.budgets.reservation import Reservation, Target
 from router.store.budgets import BudgetStore
 from router.store.database import Writer, open_database
@@ -85,7 +86,7 @@ class Desk:
 
     def used(self, ident: str) -> int:
         """Give what is used of a budget now, as the table has it."""
-        return self.meter.state(self.meter.budget(ident))[0]
+        return self.kept.most(ident, window(self.meter.budget(ident).period, self.now))[0]
 
     def rows(self, query: str = "SELECT outcome, cost_microusd FROM calls ORDER BY id") -> list[tuple[Any, ...]]:
         """Ask the database from outside."""

@@ -144,7 +144,7 @@ async def test_a_soft_budget_warns_once_and_refuses_nothing(open_desk: Desk) -> 
         await reservation.settle(row(reservation, 40))
     assert open_desk.used("soft") == 160
     assert open_desk.log.events == ["budget_warned", "budget_exceeded"]
-    assert open_desk.meter.state(open_desk.meter.budget("soft"))[2]
+    assert (await open_desk.meter.state(open_desk.meter.budget("soft")))[2]
     await (await open_desk.reserve(None)).release()  # of unknown price, too
 
 
@@ -256,10 +256,10 @@ async def test_a_router_that_died_settles_its_calls_at_their_worst(tmp_path: Pat
         second = Desk(first.path, first.now + DAY)  # it comes back the next day
         assert second.lost == 2
         assert second.log.events == ["calls_lost"]
-        assert second.rows("SELECT outcome, cost_microusd, estimated FROM calls ORDER BY id") == [
+        assert second.rows("SELECT outcome, cost_microusd, estimated FROM calls ORDER BY cost_microusd") == [
             ("answered", 60, 0),
-            ("lost", 300, 1),
             ("lost", 200, 1),
+            ("lost", 300, 1),
         ]
         assert second.used("daily") == 0
         second.now -= DAY
@@ -284,7 +284,11 @@ async def test_a_new_budget_counts_what_the_ledger_has_and_what_runs(open_desk: 
     for budget in (Budget("all", limit=200), Budget("each", "agents/-", limit=200), Budget("a2", "agents/a2", limit=9)):
         await open_desk.meter.put(budget)
     assert [open_desk.used(name) for name in ("all", "each", "a2")] == [90, 70, 20]
-    assert [open_desk.meter.state(open_desk.meter.budget(name))[1] for name in ("all", "each", "a2")] == [100, 100, 0]
+    assert [(await open_desk.meter.state(open_desk.meter.budget(name)))[1] for name in ("all", "each", "a2")] == [
+        100,
+        100,
+        0,
+    ]
     with pytest.raises(Refusal):
         await open_desk.reserve(11)
     await running.settle(row(running, 30))
@@ -347,7 +351,7 @@ async def test_a_full_disk_lets_no_call_through_and_is_told(open_desk: Desk) -> 
     with pytest.raises(Refusal, match="full") as caught:
         await many(open_desk)
     assert code(caught) == (503, "ledger_unavailable")
-    held = open_desk.meter.state(open_desk.meter.budget("money"))[1]
+    held = (await open_desk.meter.state(open_desk.meter.budget("money")))[1]
     assert held == 100 * open_desk.rows("SELECT count(*) FROM reservations")[0][0]
     connection.execute("PRAGMA max_page_count = 1000000")
     await running.settle(row(running))
@@ -359,3 +363,25 @@ async def test_at_most_a_thousand_waiting_settlements_are_kept(open_desk: Desk) 
     with pytest.raises(Refusal, match="behind"):
         await open_desk.reserve()
     open_desk.journal._unwritten.clear()
+
+
+async def test_counts_that_are_dropped_from_memory_are_read_again(
+    open_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("router.budgets.counter._KEPT", 4)
+    for name, subject in (("each", "agents/-"), ("run", "runs/-"), ("all", "")):
+        await open_desk.meter.put(Budget(name, subject, limit=100_000))
+    held = [await open_desk.reserve(10, who(f"a{number}", f"r{number}")) for number in range(9)]
+    assert open_desk.meter._counters._count > 9  # what is held stays
+    for reservation in held:
+        await reservation.settle(row(reservation, 7))
+    for number in range(9):
+        again = await open_desk.reserve(10, who(f"a{number}", f"r{number}"))
+        assert {counter.budget.id: counter.used for counter, _ in again.holds} == {
+            "all": 63 + 5 * number,
+            "each": 7,
+            "run": 7,
+        }
+        await again.settle(row(again, 5))
+    assert open_desk.meter._counters._count < 9
+    assert [open_desk.used(name) for name in ("all", "each", "run")] == [108, 12, 12]
