@@ -110,6 +110,7 @@ class State:
     tokens: dict[str, tokens_pb2.Token] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=lambda: {OPERATOR: "tokens/operator"})
     usage: list[usage_pb2.UsageRow] = field(default_factory=list)
+    calls: list[usage_pb2.Call] = field(default_factory=list)
     blobs: dict[str, bytes] = field(default_factory=dict)
     requests: list[Message] = field(default_factory=list)
     """Every request that reached a handler, in order."""
@@ -556,6 +557,16 @@ class Providers(providers_pb2_grpc.ProviderServiceServicer):
         provider = _found(self.state.providers, request.name, "PROVIDER", "provider")
         return providers_pb2.CheckProviderResponse(provider=provider, duration_micros=4200)
 
+    async def ScanProviders(self, request: Any, context: Any) -> Any:
+        self.state.note(request)
+        return providers_pb2.ScanProvidersResponse()  # there is nothing on any host
+
+    async def SetProviderKey(self, request: Any, context: Any) -> Any:
+        provider = _found(self.state.providers, request.name, "PROVIDER", "provider")
+        self.state.keys[provider.name] = request.key
+        provider.has_key = bool(request.key)
+        return providers_pb2.SetProviderKeyResponse(provider=provider)
+
 
 class UsageSums(usage_pb2_grpc.UsageServiceServicer):
     def __init__(self, state: State) -> None:
@@ -566,6 +577,11 @@ class UsageSums(usage_pb2_grpc.UsageServiceServicer):
         rows, token = _page(request, self.state.usage)
         total = usage_pb2.Usage(input_tokens=sum(row.usage.input_tokens for row in self.state.usage), calls=7)
         return usage_pb2.ListUsageResponse(rows=rows, next_page_token=token, total=total)
+
+    async def ListCalls(self, request: Any, context: Any) -> Any:
+        self.state.note(request)
+        calls, token = _page(request, self.state.calls)
+        return usage_pb2.ListCallsResponse(calls=calls, next_page_token=token)
 
 
 @asynccontextmanager
