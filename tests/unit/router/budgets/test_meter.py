@@ -385,3 +385,19 @@ async def test_counts_that_are_dropped_from_memory_are_read_again(
         await again.settle(row(again, 5))
     assert open_desk.meter._counters._count < 9
     assert [open_desk.used(name) for name in ("all", "each", "run")] == [108, 12, 12]
+
+
+async def test_a_call_that_is_being_reserved_when_spending_is_stopped_is_not_sent(open_desk: Desk) -> None:
+    calls = [asyncio.create_task(open_desk.reserve()) for _ in range(3)]
+    await asyncio.sleep(0)
+    await open_desk.meter.set_freeze(Freeze(frozen=True, caller="tokens/me"), cut=False)
+    for call in calls:
+        with pytest.raises(Refusal, match="was stopped"):
+            await call
+    assert open_desk.rows("SELECT * FROM reservations") == []
+
+
+async def test_what_is_written_outlives_a_loss_of_power(open_desk: Desk) -> None:
+    connection = open_desk.writer._connection
+    assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
