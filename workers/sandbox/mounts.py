@@ -50,6 +50,8 @@ _LINKS: Final = {
     "dev/ptmx": "pts/ptmx",
 }
 TERMINALS: Final = 64  # of each sandbox: those of the whole host are one number, which a few sandboxes could use up
+# What no namespace divides: the names of the keys of the host user whose sandbox this is.
+_COVERED: Final = ("proc/keys", "proc/key-users")
 _INODES_PER_MIB: Final = 256  # a bound for empty files, which cost kernel memory but no pages
 
 
@@ -72,6 +74,11 @@ def lay(runtime: Sequence[Path]) -> None:
     system, devices, links = host_view()
     trees = [_open_tree(path, str(path)[1:], RDONLY | NOSUID | NODEV) for path in (*system, *runtime)]
     trees += [_open_tree(path, str(path)[1:], NOSUID | NOEXEC) for path in devices]
+    covers = [
+        _open_tree(Path(os.devnull), name, RDONLY | NOSUID | NODEV | NOEXEC)
+        for name in _COVERED
+        if Path("/", name).exists()
+    ]
     _mount("tmpfs", NEWROOT, "tmpfs", NOSUID | NODEV, "size=1m,nr_inodes=1k,mode=755")
     os.chdir(NEWROOT)
     for folder in _FOLDERS:
@@ -82,7 +89,7 @@ def lay(runtime: Sequence[Path]) -> None:
         Path(name).symlink_to(target)
     _mount("proc", "proc", "proc", NOSUID | NODEV | NOEXEC)
     _mount("devpts", "dev/pts", "devpts", NOSUID | NOEXEC, f"newinstance,ptmxmode=0666,mode=620,max={TERMINALS}")
-    for tree in trees:
+    for tree in (*trees, *covers):
         _attach(tree)
 
 
@@ -142,7 +149,8 @@ def _attach(tree: _Tree) -> None:
     else:
         if not target.parent.is_dir():
             target.parent.mkdir(parents=True)
-        target.touch()
+        if not target.exists():
+            target.touch()
     linux.call("move_mount", tree.fd, b"", _AT_FDCWD, os.fsencode(target), _MOVE_FROM_EMPTY_PATH)
     os.close(tree.fd)
 

@@ -87,3 +87,9 @@ async def test_no_file_grows_over_the_disk_limit(house: House) -> None:
     async with await house.open(limits=Limits(disk_bytes=1 << 20)) as sandbox:
         assert (await run(sandbox, "exec head -c 2000000 /dev/zero > big"))[0] != 0
         assert await run(sandbox, "stat -c %s big") == (0, "1048576\n")
+
+
+async def test_the_keys_of_the_hosts_user_are_not_named(house: House) -> None:
+    async with await house.launcher.open(house.spec()) as sandbox:
+        code, text = await run(sandbox, "cat /proc/keys /proc/key-users")
+        assert (code, text.count("Permission denied"), len(text.splitlines())) == (1, 2, 2)
