@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from router.secrets import Secrets
     from router.store.database import AsyncEngine
     from router.store.ledger import Ledger
+    from router.wire import Wire
     from signet.kit.rpc import Service
 
 NEWER_SCHEMA = 6
@@ -131,7 +132,7 @@ async def _serving(
         await fleet.start(_given(options, environment))
         async with (
             rpc.serving(
-                _services(fleet, ledger, meter, secrets), unix=home.socket("router.sock"), tcp=tcp, guard=guard
+                _services(fleet, wire, ledger, meter, secrets), unix=home.socket("router.sock"), tcp=tcp, guard=guard
             ) as port,
             listening(
                 door,
@@ -172,7 +173,7 @@ async def _watched(home: Home, options: RouterOptions) -> AsyncIterator[Child]:
         await asyncio.wait([watching])
 
 
-def _services(fleet: "Fleet", ledger: "Ledger", meter: "Meter", secrets: "Secrets") -> list["Service"]:
+def _services(fleet: "Fleet", wire: "Wire", ledger: "Ledger", meter: "Meter", secrets: "Secrets") -> list["Service"]:
     from router.services.budgets import BudgetServer
     from router.services.models import Models
     from router.services.providers import Providers
@@ -206,7 +207,7 @@ def _services(fleet: "Fleet", ledger: "Ledger", meter: "Meter", secrets: "Secret
         Service(
             providers_pb2.DESCRIPTOR.services_by_name["ProviderService"],
             providers_pb2_grpc.add_ProviderServiceServicer_to_server,
-            Providers(fleet),
+            Providers(fleet, wire),
         ),
         Service(
             secrets_pb2.DESCRIPTOR.services_by_name["SecretService"],

@@ -93,21 +93,36 @@ class Fleet:
             await self._store.add(Stored(spec, self._vault.seal(spec, key) if key else None))
             return await self._begin(replace(spec, key=key))
 
+    async def rekey(self, ident: str, key: str) -> Provider:
+        """Keep another key for a provider, or none, and start it anew with that; calls that run go on with the old one.
+
+        Raises NotFound, and FailedPrecondition for one that the user did not add.
+        """
+        async with self._changing:
+            provider = self._users(ident, "be given a key: its environment does")
+            spec = replace(provider.spec, key="", trouble="")
+            await self._store.rekey(ident, self._vault.seal(spec, key) if key else None)
+            await provider.aclose()
+            return await self._begin(replace(spec, key=key))
+
     async def remove(self, ident: str) -> None:
         """Forget a provider. Raises NotFound, and FailedPrecondition for one that the user did not add."""
         async with self._changing:
-            provider = self.provider(ident)
-            if provider.spec.origin != "user":
-                raise FailedPrecondition(
-                    "BUILT_IN",
-                    f"provider {ident} is {provider.spec.origin} and cannot be deleted",
-                    hint="set router.embedded to off"
-                    if provider.spec.origin == "built-in"
-                    else "unset OPENAI_BASE_URL",
-                )
+            provider = self._users(ident, "be deleted")
             await self._store.remove(ident)
             del self._providers[ident]
             await provider.aclose()
+
+    def _users(self, ident: str, what: str) -> Provider:
+        """Give a provider that the user added. Raises NotFound, FailedPrecondition."""
+        provider = self.provider(ident)
+        if provider.spec.origin != "user":
+            built_in = provider.spec.origin == "built-in"
+            hint = "set router.embedded to off" if built_in else "unset OPENAI_BASE_URL"
+            raise FailedPrecondition(
+                "BUILT_IN", f"provider {ident} is {provider.spec.origin} and cannot {what}", hint=hint
+            )
+        return provider
 
     def _offers(self) -> list[Offer]:
         return [provider.offer() for provider in self._providers.values()]

@@ -8,6 +8,8 @@ from router.fleet import Fleet
 from router.model import Spec
 from router.price import Price
 from router.providers.contract import Provider
+from router.scan import scan
+from router.wire import Wire
 from signet.kit.errors import invalid
 from signet.kit.names import SLUG, parse_slug
 from signet.kit.paging import Page
@@ -25,8 +27,9 @@ _MAX_PRICE = 1 << 40
 class Providers(ProviderServiceServicer):
     """Answers from the fleet; CheckProvider asks the endpoint itself."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: Fleet, wire: Wire) -> None:
         self._fleet = fleet
+        self._wire = wire
 
     async def CreateProvider(self, request: pb.CreateProviderRequest, context: Any) -> pb.CreateProviderResponse:
         """Add an endpoint and its key."""
@@ -70,6 +73,29 @@ class Providers(ProviderServiceServicer):
         micros = int((time.monotonic() - began) * 1e6)
         return pb.CheckProviderResponse(provider=wire(provider), duration_micros=micros)
 
+    async def ScanProviders(self, request: pb.ScanProvidersRequest, context: Any) -> pb.ScanProvidersResponse:
+        """Look for local servers on the hosts that are named."""
+        found = await scan(self._wire, request.hosts)
+        return pb.ScanProvidersResponse(
+            providers=[
+                pb.Provider(
+                    name=f"providers/{server.name}",
+                    kind=pb.PROVIDER_KIND_OPENAI,
+                    base_url=server.base_url,
+                    models=server.models,
+                    state=pb.PROVIDER_STATE_READY,
+                )
+                for server in found
+            ]
+        )
+
+    async def SetProviderKey(self, request: pb.SetProviderKeyRequest, context: Any) -> pb.SetProviderKeyResponse:
+        """Replace a key."""
+        ident = parse_slug("providers", request.name)
+        if problem := _key_trouble(request.key):
+            raise invalid(("key", problem))
+        return pb.SetProviderKeyResponse(provider=wire(await self._fleet.rekey(ident, request.key)))
+
 
 def wire(provider: Provider) -> pb.Provider:
     """Put a provider on the wire, without its key."""
@@ -108,8 +134,8 @@ def check(request: pb.CreateProviderRequest) -> None:
         for field in ("input_price_microusd_per_million", "output_price_microusd_per_million")
         if given.HasField(field) and not 0 <= getattr(given, field) <= _MAX_PRICE
     ]
-    if len(request.key.encode()) > _MAX_KEY_BYTES or not _is_key(request.key):
-        problems.append(("key", f"must be at most {_MAX_KEY_BYTES} bytes of printable ASCII without spaces"))
+    if trouble := _key_trouble(request.key):
+        problems.append(("key", trouble))
     if problems:
         raise invalid(*problems)
 
@@ -141,5 +167,7 @@ def _is_model(name: str) -> bool:
     return 0 < len(name) <= _MAX_MODEL and name.isprintable() and not name.isspace()
 
 
-def _is_key(key: str) -> bool:
-    return key.isascii() and key.isprintable() and " " not in key
+def _key_trouble(key: str) -> str:
+    if len(key.encode()) <= _MAX_KEY_BYTES and key.isascii() and key.isprintable() and " " not in key:
+        return ""
+    return f"must be at most {_MAX_KEY_BYTES} bytes of printable ASCII without spaces"

@@ -7,15 +7,15 @@ from alembic.config import Config
 from sqlalchemy import create_engine
 
 
-def migrate(path: Path) -> None:
-    """Upgrade the database at a path, one transaction for each revision."""
+def migrate(path: Path, revision: str = "head") -> None:
+    """Upgrade the database at a path to a revision, one transaction for each on the way."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     engine = create_engine(f"sqlite:///{path}")
     try:
         with engine.connect() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
     finally:
         engine.dispose()
     path.chmod(0o600)

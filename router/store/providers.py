@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -67,6 +67,14 @@ class ProviderStore:
                 await connection.execute(insert(providers).values(row))
         except IntegrityError as error:
             raise AlreadyExists("NAME_TAKEN", f"there is a provider {spec.id} already") from error
+
+    async def rekey(self, ident: str, sealed_key: bytes | None) -> None:
+        """Keep another key. Raises NotFound."""
+        async with writing(self._engine) as connection:
+            query = update(providers).where(providers.c.id == ident).values(sealed_key=sealed_key)
+            result = await connection.execute(query)
+        if result.rowcount == 0:
+            raise NotFound("PROVIDER_NOT_FOUND", f"there is no provider {ident}")
 
     async def remove(self, ident: str) -> None:
         """Forget a provider and its key. Raises NotFound."""
