@@ -139,6 +139,26 @@ def test_a_newer_database_is_refused(tmp_path: Path) -> None:
         open_database(path)
 
 
+async def test_calls_from_before_budgets_are_kept(tmp_path: Path, fake: FakeProvider) -> None:
+    from router.store.ledger import Filter
+    from router.store.migrate import migrate
+    from signet.kit.home import Home
+
+    home = Home(tmp_path / "home")
+    home.prepare()
+    migrate(home.router / "router.db", "0002")
+    with contextlib.closing(sqlite3.connect(home.router / "router.db")) as old:
+        old.execute(
+            "INSERT INTO calls VALUES ('old', 1, 'tokens/t', '', '', '', 'm', 'p', 1, 2, 0, 0, 5, 0, 'answered', 9)"
+        )
+        old.commit()
+    async with rig(tmp_path / "home", fake) as running:
+        await running.chat()
+        (new, kept) = await running.app.ledger.rows(Filter(), after=None, limit=10)
+        assert new.upstream_model == "fake-small"
+        assert (kept.id, kept.cost_microusd, kept.upstream_model, kept.attempts) == ("old", 5, "", 1)
+
+
 async def test_the_migrations_make_what_the_code_expects(tmp_path: Path) -> None:
     from sqlalchemy import create_engine, inspect
 

@@ -8,8 +8,6 @@ import grpc
 import httpx
 import pytest
 
-from router.app import serving
-from router.options import RouterOptions
 from router.vault import Vault, VaultError
 from signet.kit import dial
 from signet.kit.auth import RunClaims, sign_run_token
@@ -213,20 +211,12 @@ def test_a_sealed_secret_opens_under_its_own_name_and_owner_only() -> None:
 
 
 async def test_a_database_from_before_secrets_is_brought_up_to_date(tmp_path: Path) -> None:
-    import sqlite3
-    from contextlib import closing
-
+    from router.store.migrate import migrate
     from signet.kit.home import Home
 
     home = Home(tmp_path / "home")
     home.prepare()
-    options = RouterOptions(port=0, embedded=False)
-    async with serving(home, options, {}, None):
-        pass
-    with closing(sqlite3.connect(home.router / "router.db")) as database:
-        database.execute("DROP TABLE secrets")
-        database.execute("UPDATE alembic_version SET version_num = '0001'")
-        database.commit()
+    migrate(home.router / "router.db", "0001")
     async with rig(tmp_path / "home") as running:
         await put(running)
         assert (await borrow(running, token(running, "github-token"))).status_code == 200
