@@ -40,7 +40,10 @@ async def test_a_run_reaches_its_workspace_and_models_and_nothing_else() -> None
 
     opened = next(event.sandbox_opened for event in events if event.HasField("sandbox_opened"))
     assert opened.isolation.layers
-    assert {layer.state for layer in opened.isolation.layers} == {IsolationState.ISOLATION_STATE_ENFORCED}
+    states = {layer.name: layer.state for layer in opened.isolation.layers}
+    # Memory as a whole is bounded in part where the host gives no control group for it, and the report says so.
+    assert states.pop("limits") in {IsolationState.ISOLATION_STATE_ENFORCED, IsolationState.ISOLATION_STATE_PARTIAL}
+    assert set(states.values()) == {IsolationState.ISOLATION_STATE_ENFORCED}
     names = " ".join(layer.name for layer in opened.isolation.layers)
     assert all(layer in names for layer in LAYERS), names
 
