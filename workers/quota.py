@@ -53,6 +53,7 @@ class Quota:
         self._guards: set[Guard] = set()
         self._watching: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
+        self._first = False  # whether a guard came since the last look, and there was none before it
         self.used = Usage()
         """What the last look found."""
 
@@ -60,6 +61,7 @@ class Quota:
     async def guard(self, *, person: bool = False) -> AsyncIterator[Guard]:
         """Have the workspace watched while a run, or a person, is in the sandbox."""
         guard = Guard(person=person)
+        self._first = self._first or not self._guards
         self._guards.add(guard)
         self._changed.set()
         if self._watching is None or self._watching.done():
@@ -100,6 +102,8 @@ class Quota:
         least: Usage | None = None
         while self._sandbox.ended is None:
             last = not self._guards
+            if self._first:
+                least, self._first = None, False
             began, free = now(), self._free()
             used = await self.look()
             if last and not self._guards:
