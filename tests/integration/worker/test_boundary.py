@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -131,19 +132,20 @@ async def test_a_yes_to_a_command_lets_it_through_and_for_the_agent_also_next_ti
 
 
 async def test_a_denied_connection_is_asked_for_and_the_yes_reaches_the_sandbox(fleet: Fleet) -> None:
-    """The site is at a loopback address, which a yes does not open: that is what the retry is told in the end."""
-    site = await Site().start(host=HOST)
+    """The host is at an address that a yes does not open: that is what the retry is told in the end."""
+    site, name_of_host = await Site().start(), socket.gethostname().lower()
     await fleet.client.policies.apply("walls", "version: 1\napprovals: {network: ask, wait: 10m}\n")
     await fleet.client.agents.create("walled", policy="walls")
-    curl = f"curl -s http://{HOST}:{site.port}/"
-    name = await begin(fleet, f"until {curl} | tee said | grep loopback; do sleep 0.05; done")
+    curl = f"curl -s http://{name_of_host}:{site.port}/"
+    refused = "grep -E '(loopback|private|link-local) address'"
+    name = await begin(fleet, f"until {curl} | tee said | {refused}; do sleep 0.05; done")
     approval = await asked(fleet)
-    assert (approval.ask.network.host, approval.ask.network.port) == (HOST, site.port)
+    assert (approval.ask.network.host, approval.ask.network.port) == (name_of_host, site.port)
     await fleet.client.approvals.approve(approval.name)
     run, events = await end(fleet, name)
     await site.aclose()
     assert run.state == SUCCEEDED, run.error
-    assert "a loopback address" in run.output
+    assert " address" in run.output
     assert [event.approval_answered.answer for event in events if event.WhichOneof("kind") == "approval_answered"] == [
         "APPROVED"
     ]
