@@ -27,13 +27,14 @@ STAMP = VENV / "signet.json"
 CONSTRAINTS = ROOT / "deploy" / "constraints.txt"
 WEIGHTS = ROOT / "deploy" / "weights.txt"
 
-EXTRAS = {"up": ["embedded"], "lint": ["dev", "embedded"], "test": ["dev", "embedded"]}
+_ALL = ["dev", "embedded", "otel", "postgres"]
+EXTRAS = {"up": ["embedded"], "lint": _ALL, "test": _ALL}
 DEBIAN = {
     "up": ["libgomp1"],
     "lint": ["libgomp1"],
-    "test": ["libgomp1", "libatomic1", "chromium", "bubblewrap", "curl", "runsc", "podman", "runc"],
+    "test": ["libgomp1", "libatomic1", "chromium", "bubblewrap", "curl", "runsc", "podman", "runc", "postgresql"],
 }
-PROGRAMS = {"bubblewrap": "bwrap"}  # where the package has another name than its program
+PROGRAMS = {"bubblewrap": "bwrap", "postgresql": "initdb"}  # where the package has another name than its program
 LIBRARIES = {
     "libgomp1": "libgomp.so.1",  # the embedded model's runtime is linked with it
     "libatomic1": "libatomic.so.1",  # the browser tests' driver is
@@ -138,7 +139,9 @@ def missing_debian(target: str) -> list[str]:
 def there(name: str) -> bool:
     """Tell whether what a Debian package brings is there: its library or its program."""
     if name not in LIBRARIES:
-        return shutil.which(PROGRAMS.get(name, name), path=f"{os.environ.get('PATH', '')}:/usr/sbin") is not None
+        hidden = map(str, Path("/usr/lib/postgresql").glob("*/bin"))  # Debian keeps a database's programs apart
+        path = ":".join([os.environ.get("PATH", ""), "/usr/sbin", *hidden])
+        return shutil.which(PROGRAMS.get(name, name), path=path) is not None
     try:
         ctypes.CDLL(LIBRARIES[name])
     except OSError:
