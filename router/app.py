@@ -96,6 +96,7 @@ async def _serving(
     from router.broker import Broker
     from router.control import asking
     from router.door import Door
+    from router.doors.paths import paths
     from router.fleet import Fleet
     from router.http.client import Client
     from router.http.limits import Limits
@@ -125,7 +126,9 @@ async def _serving(
     callers = Callers(asking(control))
     authoriser = Authoriser(home.key("run.key"), callers)
     broker = Broker(fleet, wire, meter, Book(), Bounds(options.deadlines, options.answer_bytes, options.output_tokens))
-    door = Door(authoriser, broker, secrets, log, body_bytes=options.body_bytes, idle_seconds=options.idle_seconds)
+    door = Door(
+        paths(authoriser, broker, secrets), log, body_bytes=options.body_bytes, idle_seconds=options.idle_seconds
+    )
     tcp = f"127.0.0.1:{options.port}" if options.port else None
     guard = rpc.Guard(log, callers.authenticate, permit)
     try:

@@ -1,18 +1,24 @@
 """What a caller asks of a model, parsed once at the door."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from router.refusal import Refusal, bad_request
 
 CHAT = "/chat/completions"
 EMBEDDINGS = "/embeddings"
+LIMITS = ("max_completion_tokens", "max_tokens")
+"""What bounds an answer's tokens in the neutral form; the first is OpenAI's newer word for it."""
 
 
 @dataclass(frozen=True)
 class Ask:
-    """A call: `endpoint` is CHAT or EMBEDDINGS, `model` a public name without `models/`, `body` the whole request."""
+    """A call: `endpoint` is CHAT or EMBEDDINGS, `model` a public name without `models/`, `body` the whole request.
+
+    `body` is neutral: OpenAI's chat completions. `face` is the form in which it was asked, and `native` the body in
+    that form where it is another one; `limit` names the field of that form which bounds the answer's tokens.
+    """
 
     endpoint: str
     model: str
@@ -20,6 +26,17 @@ class Ask:
     size: int
     stream: bool
     include_usage: bool
+    face: str = "chat"
+    native: dict[str, Any] | None = None
+    limit: str = ""
+
+    def limited(self, field: str, tokens: int) -> "Ask":
+        """Give it with a bound of the answer's tokens, in place of any other; `field` is the provider's word for it."""
+        body = {key: value for key, value in self.body.items() if key not in LIMITS}
+        native = self.native
+        if native is not None and self.limit:
+            native = {**native, self.limit: tokens}
+        return replace(self, body={**body, field: tokens}, native=native)
 
     def upstream(self, model: str) -> bytes:
         """Write the request for a provider: its own name of the model, and usage asked for in every stream."""
@@ -30,8 +47,8 @@ class Ask:
 
 
 def parse(endpoint: str, raw: bytes) -> Ask:
-    """Read a request's body. Raises Refusal, which says what is wrong with it."""
-    body = _decode(raw)
+    """Read a request's body in the neutral form. Raises Refusal, which says what is wrong with it."""
+    body = decode(raw)
     model = body.get("model")
     if not isinstance(model, str) or not model:
         raise bad_request("model must be the name of a model; `default` is one", "model")
@@ -51,7 +68,8 @@ def parse(endpoint: str, raw: bytes) -> Ask:
     return Ask(endpoint, model.removeprefix("models/"), body, len(raw), bool(stream), include_usage)
 
 
-def _decode(raw: bytes) -> dict[str, Any]:
+def decode(raw: bytes) -> dict[str, Any]:
+    """Read a body that must be a JSON object. Raises Refusal."""
     try:
         body = json.loads(raw.decode(), parse_constant=_no_constant)
     except UnicodeDecodeError as error:
@@ -83,4 +101,4 @@ def _check_messages(messages: object) -> None:
             raise bad_request(f"messages[{index}] must be an object with a role", "messages")
 
 
-__all__ = ["CHAT", "EMBEDDINGS", "Ask", "Refusal", "parse"]
+__all__ = ["CHAT", "EMBEDDINGS", "LIMITS", "Ask", "Refusal", "decode", "parse"]

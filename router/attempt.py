@@ -1,24 +1,25 @@
 """One call to one provider: opened with deadlines, relayed as it comes, settled whatever happens."""
 
 import asyncio
-import json
 import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from router.ask import Ask
 from router.budgets.reservation import Reservation
+from router.dialects.contract import Codec, Reading
+from router.dialects.events import Garbage
+from router.dialects.flow import Flow
 from router.model import Health, Model, State
 from router.options import Deadlines
 from router.price import Price, cost
 from router.providers.contract import Provider
 from router.redact import redact
 from router.refusal import Refusal, provider_error, provider_timeout
-from router.sse import Garbage, Stream
 from router.translate import from_fault, from_status, seen
-from router.usage import NOTHING, Charge, Usage, estimate, read
+from router.usage import NOTHING, Charge, Usage, estimate
 from router.watch import Watch
-from router.wire import Answer, Fault, Request, Target, Wire, WireError
+from router.wire import Answer, Fault, Target, Wire, WireError
 
 _MAX_REFUSAL_BYTES = 1 << 20
 _DRAIN_SECONDS = 0.2
@@ -57,11 +58,12 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Attempt:
-    """A call that was admitted and reserved: what is asked of which provider, where that is, and what it costs."""
+    """A call that was admitted and reserved: what is asked of which provider, how, where that is, and what it costs."""
 
     wire: Wire
     bounds: Bounds
     ask: Ask
+    codec: Codec
     reservation: Reservation
     provider: Provider
     model: Model
@@ -94,9 +96,8 @@ class Attempt:
             await answer.aclose()  # which never waits, so that nothing comes between
 
     async def _open(self) -> Answer:
-        request = Request(self.ask.endpoint, self.ask.upstream(self.model.upstream))
         try:
-            answer = await self._first(request)
+            answer = await self._first()
         except WireError as error:
             refusal = from_fault(self.provider.spec.id, error, self.target.key)
             if error.fault is Fault.UNREACHABLE:
@@ -112,7 +113,8 @@ class Attempt:
         self.provider.observe(seen(answer.status))
         return answer
 
-    async def _first(self, request: Request) -> Answer:
+    async def _first(self) -> Answer:
+        request = self.codec.request(self.model.upstream)
         seconds = self.bounds.deadlines.first_byte_seconds
         try:
             with self._watch(seconds):
@@ -122,8 +124,7 @@ class Attempt:
 
     async def _whole(self, answer: Answer, sink: Sink) -> None:
         try:
-            body = await self._read(answer, self.bounds.answer_bytes)
-            usage = _usage_of(body)
+            body, usage = self.codec.whole(await self._read(answer, self.bounds.answer_bytes))
         except Refusal as refusal:
             outcome = "timeout" if refusal.code == "provider_timeout" else "broken"
             raise await self._spent(refusal, outcome) from refusal
@@ -135,52 +136,53 @@ class Attempt:
         await sink.whole(body, charge.text())
 
     async def _relay(self, answer: Answer, sink: Sink) -> None:
-        stream = Stream(keep_usage=self.ask.include_usage)
+        reading = self.codec.reading()
         trouble: Refusal | None = None
         try:
             _check_event_stream(answer)
             async with asyncio.timeout(self._left()):
-                await self._pass(answer, stream, sink)
-            if not stream.complete and not stream.failed:
+                await self._pass(answer, reading, sink)
+            if not reading.complete and not reading.failed:
                 trouble = provider_error(f"provider {self.provider.spec.id} ended its answer early")
         except (Refusal, TimeoutError, Garbage, WireError) as error:
             trouble = self._trouble(error)
         except (CallerGone, asyncio.CancelledError):
-            await self._settle(stream.settle(self.ask.size), "left")
+            await self._settle(reading.settle(self.ask.size), "left")
             raise
-        await self._finish(stream, sink, trouble)
-        if stream.done:
+        await self._finish(reading, sink, trouble)
+        if reading.done:
             await _drain(answer)
 
-    async def _pass(self, answer: Answer, stream: Stream, sink: Sink) -> None:
+    async def _pass(self, answer: Answer, reading: Reading, sink: Sink) -> None:
         """Pass on what comes until the stream says that it is done, or ends."""
+        flow = Flow(reading)
         size = 0
         seconds = self.bounds.deadlines.first_byte_seconds
-        while not stream.done and (piece := await self._next(answer, seconds)):
+        while not reading.done and (piece := await self._next(answer, seconds)):
             size += len(piece)
             if size > self.bounds.answer_bytes:
                 raise provider_error(f"the answer is larger than {self.bounds.answer_bytes} bytes")
-            if ready := stream.feed(piece):
+            if ready := flow.feed(piece):
                 await sink.send(redact(ready, self.target.key))
-            if stream.spoilt:
-                raise stream.spoilt
+            if flow.spoilt:
+                raise flow.spoilt
             seconds = self.bounds.deadlines.idle_seconds
 
-    async def _finish(self, stream: Stream, sink: Sink, trouble: Refusal | None) -> None:
+    async def _finish(self, reading: Reading, sink: Sink, trouble: Refusal | None) -> None:
         """Write the ledger row, and only then the stream's last bytes."""
-        outcome = "answered" if stream.complete else "timeout" if _late(trouble) else "broken"
+        outcome = "answered" if reading.complete else "timeout" if _late(trouble) else "broken"
         try:
-            charge = await self._settle(stream.settle(self.ask.size), outcome)
+            charge = await self._settle(reading.settle(self.ask.size), outcome)
         except Refusal as refusal:
             if not sink.started:
                 raise
-            await sink.end(refusal.event())
+            await sink.end(reading.broken(refusal))
             return
         if trouble and not sink.started:
             trouble.usage = charge.text()
             raise trouble
-        last = trouble.event() if trouble else b"" if stream.failed else b"data: [DONE]\n\n"
-        await sink.end(last + b": signet-usage " + charge.text() + b"\n\n")
+        last = reading.broken(trouble) if trouble else reading.end()
+        await sink.end(redact(last, self.target.key) + b": signet-usage " + charge.text() + b"\n\n")
 
     async def _next(self, answer: Answer, seconds: float) -> bytes:
         try:
@@ -239,17 +241,6 @@ def _check_event_stream(answer: Answer) -> None:
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "text/event-stream":
         raise Garbage(f"{kind or 'an answer of no type'} where an event stream was asked for")
-
-
-def _usage_of(body: bytes) -> Usage | None:
-    """Give an answer's usage. Raises Refusal for an answer that is no JSON object."""
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise provider_error("the provider answered 200 with something that is no JSON") from error
-    if not isinstance(value, dict):
-        raise provider_error("the provider answered 200 with something that is no JSON object")
-    return read(value.get("usage"))
 
 
 async def _drain(answer: Answer) -> None:

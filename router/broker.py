@@ -9,6 +9,8 @@ from router.authorise import Identity
 from router.budgets.estimate import Ceiling, bound, limit_field
 from router.budgets.meter import Meter
 from router.budgets.reservation import Target
+from router.dialects.codec import pick
+from router.dialects.forms import form
 from router.fleet import Fleet
 from router.prices.book import Book
 from router.refusal import Refusal
@@ -47,6 +49,7 @@ class Broker:
             limit_field(provider.spec.base_url),
         )
         ask, most = bound(ask, price, ceiling, put=self.meter.binds(who, charged.name))
+        codec = pick(ask, form(provider.spec.kind))
         for number in range(1, _ATTEMPTS + 1):
             target, gate = await provider.target(ask, choice.upstream, wait)
             try:
@@ -55,7 +58,7 @@ class Broker:
                     await self.meter.reserve(who, charged, most, uuid7()) as reservation,
                 ):
                     attempt = Attempt(
-                        self.wire, self.bounds, ask, reservation, provider, model, price, target, began, number
+                        self.wire, self.bounds, ask, codec, reservation, provider, model, price, target, began, number
                     )
                     await attempt.run(sink)
                 return

@@ -4,12 +4,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from router.ask import CHAT, Ask
+from router.ask import CHAT, LIMITS, Ask
 from router.budgets.budget import Amounts
 from router.price import Price, most
 from router.usage import Usage
 
-_LIMITS = ("max_completion_tokens", "max_tokens")
 _MEDIA_TOKENS = 8192
 """What a picture or a sound adds at most, which may be no longer than an address in the request."""
 
@@ -68,8 +67,7 @@ def bound(ask: Ask, price: Price, ceiling: Ceiling, *, put: bool) -> tuple[Ask, 
         if limit is None:
             limit = min(ceiling.output_tokens, context)
             if put:
-                body = {key: value for key, value in ask.body.items() if key not in _LIMITS}
-                ask = replace(ask, body={**body, ceiling.field: limit})
+                ask = ask.limited(ceiling.field, limit)
         made = min(limit, context) * _choices(ask.body)
     cost = most(price, given, made)
     return ask, Estimate(cost, given, made, math.ceil(ceiling.seconds))
@@ -78,11 +76,11 @@ def bound(ask: Ask, price: Price, ceiling: Ceiling, *, put: bool) -> tuple[Ask, 
 def limit_field(base_url: str) -> str:
     """Name the field for a limit of output: OpenAI's own reasoning models refuse the one that all others know."""
     host = base_url.partition("://")[2].partition("/")[0]
-    return _LIMITS[0] if host == "api.openai.com" or host.endswith(".openai.azure.com") else _LIMITS[1]
+    return LIMITS[0] if host == "api.openai.com" or host.endswith(".openai.azure.com") else LIMITS[1]
 
 
 def _limit(body: dict[str, Any]) -> int | None:
-    said = [body[name] for name in _LIMITS if body.get(name) is not None]
+    said = [body[name] for name in LIMITS if body.get(name) is not None]
     if not said or not all(type(value) is int and 0 < value <= _MOST_TOKENS for value in said):
         return None  # -1 means endless to some servers
     return int(max(said))

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.ask import CHAT, parse
+from router.dialects.chat import Passing
+from router.dialects.events import Garbage
+from router.dialects.flow import Flow
 from router.price import Price, cost
-from router.sse import Garbage, Stream
 from router.usage import Usage, estimate, read
 
 CHUNK = {"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": None}], "usage": None}
@@ -29,60 +31,66 @@ def wire(*values: Any, newline: str = "\n", done: bool = True) -> bytes:
 )
 def test_a_stream_reads_the_same_however_it_is_cut(cuts: list[int], newline: str, *, comment: bool) -> None:
     data = (f": ping{newline}{newline}".encode() if comment else b"") + wire(CHUNK, CHUNK, LAST, SAID, newline=newline)
-    stream = Stream(keep_usage=True)
+    reading = Passing(keep_usage=True)
+    stream = Flow(reading)
     passed, start, turn = b"", 0, 0
     while start < len(data):
         size = cuts[turn % len(cuts)]
         passed += stream.feed(data[start : start + size])
         start, turn = start + size, turn + 1
-    assert stream.done
-    assert stream.complete
-    assert stream.usage == Usage(9, 4)
-    assert stream.events == 3
+    assert reading.done
+    assert reading.complete
+    assert reading.usage == Usage(9, 4)
+    assert reading.events == 3
     done = f"data: [DONE]{newline}{newline}".encode()
     assert passed.replace(b"\r", b"\n").rstrip() == data.removesuffix(done).replace(b"\r", b"\n").rstrip()
 
 
 def test_done_is_held_back_and_what_follows_it_is_dropped() -> None:
-    stream = Stream(keep_usage=False)
+    reading = Passing(keep_usage=False)
+    stream = Flow(reading)
     assert b"[DONE]" not in stream.feed(wire(CHUNK, LAST) + wire(CHUNK))
-    assert stream.done
+    assert reading.done
     assert stream.feed(wire(CHUNK)) == b""
-    assert stream.events == 2
+    assert reading.events == 2
 
 
 def test_a_part_of_an_event_is_never_passed_on() -> None:
-    stream = Stream(keep_usage=False)
+    reading = Passing(keep_usage=False)
+    stream = Flow(reading)
     whole = wire(CHUNK, done=False)
     assert stream.feed(whole + b'data: {"choi') == whole
-    assert not stream.complete
+    assert not reading.complete
 
 
 def test_of_several_usages_the_last_one_stands() -> None:
-    stream = Stream(keep_usage=False)
+    reading = Passing(keep_usage=False)
+    stream = Flow(reading)
     more = {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 6}}
     running = {**CHUNK, "usage": {"prompt_tokens": 9, "completion_tokens": 1}}
     passed = stream.feed(wire(running, LAST, SAID, more))
-    assert stream.settle(0) == Usage(9, 6)
+    assert reading.settle(0) == Usage(9, 6)
     assert passed.count(b"data:") == 2
 
 
 def test_the_word_usage_in_a_text_is_no_usage() -> None:
-    stream = Stream(keep_usage=False)
+    reading = Passing(keep_usage=False)
+    stream = Flow(reading)
     tricky = {"choices": [{"index": 0, "delta": {"content": '"usage": {"prompt_tokens": 1}, "error": 1'}}]}
     assert stream.feed(wire(tricky, done=False)) == wire(tricky, done=False)
-    assert stream.usage is None
-    assert not stream.failed
+    assert reading.usage is None
+    assert not reading.failed
 
 
 @pytest.mark.parametrize("payload", ["<html>", "{", '{"a": 1', "null", '["usage"]', '{"usage": }', '"usage"'])
 def test_an_event_that_is_no_json_object_is_garbage(payload: str) -> None:
     with pytest.raises(Garbage):
-        Stream(keep_usage=False).feed(f"data: {payload}\n\n".encode())
+        Flow(Passing(keep_usage=False)).feed(f"data: {payload}\n\n".encode())
 
 
 def test_a_line_without_an_end_is_garbage_at_the_bound() -> None:
-    stream = Stream(keep_usage=False)
+    reading = Passing(keep_usage=False)
+    stream = Flow(reading)
     for _ in range(16):
         assert stream.feed(b"x" * (1 << 20)) == b""
     with pytest.raises(Garbage, match="16777216 bytes"):

@@ -1,0 +1,33 @@
+"""Calls of models at the door, each path in the form that its clients speak."""
+
+import asyncio
+
+from router.authorise import Authoriser
+from router.broker import Broker
+from router.dialects.forms import face
+from router.visit import Visit
+
+_LARGE_BYTES = 256 << 10  # a body beyond this is parsed in a thread, so that others are not held up
+
+
+class Calls:
+    """Answers one path: calls of an endpoint in a form."""
+
+    def __init__(self, authoriser: Authoriser, broker: Broker, form: str, endpoint: str) -> None:
+        self.face = form
+        self._authoriser = authoriser
+        self._broker = broker
+        self._face = face(form)
+        self._endpoint = endpoint
+
+    async def serve(self, visit: Visit) -> None:
+        """Answer a call. Raises Refusal, and CallerGone."""
+        visit.allow("POST")
+        who = await self._authoriser.identify(visit.authorization)
+        raw = await visit.body()
+        if len(raw) > _LARGE_BYTES:
+            ask = await asyncio.to_thread(self._face.parse, self._endpoint, raw)
+        else:
+            ask = self._face.parse(self._endpoint, raw)
+        del raw
+        await visit.while_there(self._broker.answer(ask, who, visit.reply))

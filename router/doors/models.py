@@ -1,0 +1,43 @@
+"""The models that a caller may ask, at the door."""
+
+import json
+from typing import Any
+from urllib.parse import unquote
+
+from router.authorise import Authoriser, Identity
+from router.dialects.contract import CHAT_FORM
+from router.fleet import Fleet
+from router.refusal import Refusal
+from router.visit import Visit
+
+PATH = "/v1/models"
+
+
+class Models:
+    """Lists models, or tells of one, as OpenAI's API does."""
+
+    face = CHAT_FORM
+
+    def __init__(self, authoriser: Authoriser, fleet: Fleet) -> None:
+        self._authoriser = authoriser
+        self._fleet = fleet
+
+    async def serve(self, visit: Visit) -> None:
+        """Answer a request. Raises Refusal."""
+        visit.allow("GET")
+        who = await self._authoriser.identify(visit.authorization, reading=True)
+        await visit.reply.whole(json.dumps(self._models(who, visit.path)).encode())
+
+    def _models(self, who: Identity, path: str) -> dict[str, Any]:
+        wanted = unquote(path.removeprefix(PATH).removeprefix("/"))
+        models = [model for model in self._fleet.models() if who.may(model.name)]
+        items = [
+            {"id": model.name, "object": "model", "created": 0, "owned_by": model.provider}
+            for model in models
+            if wanted in ("", model.name)
+        ]
+        if not wanted:
+            return {"object": "list", "data": items}
+        if not items:
+            raise Refusal(404, "model_not_found", f"there is no model {wanted!r} for this token", "model")
+        return items[0]

@@ -1,0 +1,24 @@
+"""Which handler serves which path of the door."""
+
+from collections.abc import Mapping
+
+from router.ask import CHAT, EMBEDDINGS
+from router.authorise import Authoriser
+from router.broker import Broker
+from router.dialects.contract import CHAT_FORM
+from router.door import Handler
+from router.doors import lend, models
+from router.doors.calls import Calls
+from router.secrets import Secrets
+
+
+def paths(authoriser: Authoriser, broker: Broker, secrets: Secrets) -> Mapping[str, Handler]:
+    """Give every handler."""
+    listing = models.Models(authoriser, broker.fleet)
+    return {
+        "/v1/chat/completions": Calls(authoriser, broker, CHAT_FORM, CHAT),
+        "/v1/embeddings": Calls(authoriser, broker, CHAT_FORM, EMBEDDINGS),
+        models.PATH: listing,
+        f"{models.PATH}/": listing,
+        lend.PATH: lend.Lend(authoriser, secrets),
+    }
