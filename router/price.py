@@ -15,6 +15,7 @@ class Tier:
     input_microusd_per_million: int | None = None
     output_microusd_per_million: int | None = None
     cached_microusd_per_million: int | None = None
+    cache_write_microusd_per_million: int | None = None
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Price:
     """Micro-USD for a million tokens; None where nobody said.
 
     Tokens from the provider's cache cost as much as others where `cached` is None. `call_microusd` is due for every
-    call. `written` is the dearest that a token can cost that goes into the provider's cache; None: as others.
+    call. `cache_write` is for tokens that go into the provider's cache for as long as is usual, `written` the dearest
+    that such a token can cost, as one that stays for an hour does; None: as others.
     `tiers` rise. `source` says where the price is from: `user`, `free`, `genai-prices` with its version.
     """
 
@@ -33,6 +35,7 @@ class Price:
     call_microusd: int = 0
     tiers: tuple[Tier, ...] = ()
     source: str = ""
+    cache_write_microusd_per_million: int | None = None
 
     def known(self) -> bool:
         """Whether anything of it is known."""
@@ -48,10 +51,16 @@ def cost(price: Price, usage: Usage) -> int | None:
     rates = _rates(price, usage.input_tokens) if price.tiers else price
     each = rates.input_microusd_per_million
     cached = rates.cached_microusd_per_million
+    long = usage.cache_write_1h_tokens
+    dearest = price.written_microusd_per_million
+    dearest = each if dearest is None else dearest
+    write = rates.cache_write_microusd_per_million
     return _sum(
         price.call_microusd if usage.input_tokens or usage.output_tokens else 0,
-        (usage.input_tokens - usage.cached_tokens, each),
+        (max(usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens, 0), each),
         (usage.cached_tokens, each if cached is None else cached),
+        (usage.cache_write_tokens - long, dearest if write is None else write),
+        (long, dearest),
         (usage.output_tokens, rates.output_microusd_per_million),
     )
 
@@ -61,6 +70,7 @@ def most(price: Price, input_tokens: int, output_tokens: int) -> int | None:
     reached: list[Price | Tier] = [price, *(tier for tier in price.tiers if tier.above_tokens < input_tokens)]
     read = [rate.input_microusd_per_million for rate in reached]
     read += [rate.cached_microusd_per_million or 0 for rate in reached] + [price.written_microusd_per_million or 0]
+    read += [rate.cache_write_microusd_per_million or 0 for rate in reached]
     made = [rate.output_microusd_per_million for rate in reached]
     return _sum(price.call_microusd, (input_tokens, _dearest(read)), (output_tokens, _dearest(made)))
 

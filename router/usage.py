@@ -11,13 +11,19 @@ _BYTES_PER_TOKEN = 4
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens of one call; cached ones are part of the input, reasoning ones of the output."""
+    """Tokens of one call; cached ones are part of the input, reasoning ones of the output.
+
+    `cache_write_tokens` are those of the input that the provider put into its cache, `cache_write_1h_tokens` those of
+    them that it keeps for an hour, which is dearer.
+    """
 
     input_tokens: int
     output_tokens: int
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     estimated: bool = False
+    cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
 
 
 NOTHING = Usage(0, 0)
@@ -45,6 +51,7 @@ class Charge:
             "output_tokens": usage.output_tokens,
             "cached_tokens": usage.cached_tokens,
             "reasoning_tokens": usage.reasoning_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
             "estimated": usage.estimated,
             "cost_microusd": self.cost_microusd,
         }
@@ -59,10 +66,12 @@ def read(said: object) -> Usage | None:
     made = _count(said, "completion_tokens", "output_tokens")
     if given is None or (made is None and "total_tokens" not in said):
         return None
-    cached = _count(_part(said, "prompt_tokens_details", "input_tokens_details"), "cached_tokens")
+    details = _part(said, "prompt_tokens_details", "input_tokens_details")
+    cached = min(_count(details, "cached_tokens") or 0, given)
+    wrote = min(_count(details, "cache_write_tokens", "cache_creation_tokens") or 0, given - cached)
     reasoned = _count(_part(said, "completion_tokens_details", "output_tokens_details"), "reasoning_tokens")
     made = made or 0  # embeddings make none, and say so by silence
-    return Usage(given, made, min(cached or 0, given), min(reasoned or 0, made))
+    return Usage(given, made, cached, min(reasoned or 0, made), cache_write_tokens=wrote)
 
 
 def estimate(input_bytes: int, output_bytes: int, pieces: int = 0) -> Usage:

@@ -14,7 +14,7 @@ PERIODS = (WHOLE, DAY, MONTH)
 
 _DAY_MICROS = 86_400_000_000
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST_DAY = 2_932_895  # 9999-12-30, so that every window has an end
+_LAST_DAY = 2_932_865  # 9999-11-30, so that every window has an end
 
 
 def window(period: str, micros: int) -> str:

@@ -201,4 +201,5 @@ class Reservation:
             int((self.began - arrived) * _SECOND),
             self.first_byte_micros,
             attempts,
+            usage.cache_write_tokens,
         )

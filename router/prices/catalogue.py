@@ -42,16 +42,19 @@ class Catalogue:
             call_microusd=0 if per_thousand is None else _micro(per_thousand / _KILO) or 0,
             tiers=_tiers(said),
             source=self._source,
+            cache_write_microusd_per_million=_micro(_base(_usual(said))),
         )
 
 
 def _tiers(said: ModelPrice) -> tuple[Tier, ...]:
-    read, made, cached = said.input_mtok, said.output_mtok, said.cache_read_mtok
-    starts = {tier.start for each in (read, made, cached) if isinstance(each, TieredPrices) for tier in each.tiers}
-    return tuple(
-        Tier(start, _micro(_at(read, start)), _micro(_at(made, start)), _micro(_at(cached, start)))
-        for start in sorted(starts)
-    )
+    rates = (said.input_mtok, said.output_mtok, said.cache_read_mtok, _usual(said))
+    starts = {tier.start for each in rates if isinstance(each, TieredPrices) for tier in each.tiers}
+    return tuple(Tier(start, *(_micro(_at(each, start)) for each in rates)) for start in sorted(starts))
+
+
+def _usual(said: ModelPrice) -> Decimal | TieredPrices | None:
+    """Give what a write into the cache costs that asks for no particular time."""
+    return said.cache_write_5m_mtok if said.cache_write_mtok is None else said.cache_write_mtok
 
 
 def _at(each: Decimal | TieredPrices | None, start: int) -> Decimal | None:

@@ -69,6 +69,7 @@ def _wire(total: Total) -> pb.Usage:
         reasoning_tokens=total.usage.reasoning_tokens,
         cost_microusd=total.cost_microusd,
         estimated=total.usage.estimated,
+        cache_write_tokens=total.usage.cache_write_tokens,
         calls=total.calls,
     )
 
@@ -91,6 +92,7 @@ def _call(row: Row) -> pb.Call:
             reasoning_tokens=row.reasoning_tokens,
             cost_microusd=row.cost_microusd,
             estimated=row.estimated,
+            cache_write_tokens=row.cache_write_tokens,
             calls=1,
         ),
         price_source=row.price_source,

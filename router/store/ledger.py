@@ -37,6 +37,7 @@ class Row(NamedTuple):
     queue_micros: int = 0
     first_byte_micros: int = 0
     attempts: int = 1
+    cache_write_tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ def _sums() -> list[ColumnElement[Any]]:
         total(calls.c.output_tokens),
         total(calls.c.cached_tokens),
         total(calls.c.reasoning_tokens),
+        total(calls.c.cache_write_tokens),
         total(calls.c.cost_microusd),
         func.coalesce(unknown, 0).label("unknown"),
         func.coalesce(func.max(calls.c.estimated), 0).label("estimated"),
@@ -154,5 +156,6 @@ def _total(key: str, row: Found[*tuple[Any, ...]]) -> Total:
         cached_tokens=value["cached_tokens"],
         reasoning_tokens=value["reasoning_tokens"],
         estimated=bool(value["estimated"]),
+        cache_write_tokens=value["cache_write_tokens"],
     )
     return Total(key, usage, None if value["unknown"] else value["cost_microusd"], value["calls"])

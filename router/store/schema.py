@@ -2,10 +2,10 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
-HEAD = "0003"
+HEAD = "0007"
 """The revision that this code reads and writes; the last one in `migrations/versions`."""
 
-KNOWN = frozenset({"0001", "0002", "0003"})
+KNOWN = frozenset({"0001", "0002", "0003", "0007"})
 """Revisions that this code can begin from."""
 
 metadata = MetaData()
@@ -65,6 +65,7 @@ calls = Table(
     Column("queue_micros", BigInteger, nullable=False, server_default="0", comment="waited for its turn"),
     Column("first_byte_micros", BigInteger, nullable=False, server_default="0", comment="from its turn on"),
     Column("attempts", Integer, nullable=False, server_default="1"),
+    Column("cache_write_tokens", BigInteger, nullable=False, server_default="0"),
     Index("calls_run", "run"),
     Index("calls_agent", "agent", "time_micros"),
     Index("calls_time", "time_micros"),
@@ -92,6 +93,9 @@ budget_uses = Table(
     Column("window", String(10), primary_key=True, comment="2026-11-21, 2026-11, or empty for the whole"),
     Column("used", BigInteger, nullable=False),
     Column("warned", Boolean, nullable=False),
+    Column(
+        "held", BigInteger, nullable=False, server_default="0", comment="by calls that run; on SQLite memory has it"
+    ),
     sqlite_with_rowid=False,
 )
 
@@ -109,6 +113,25 @@ reservations = Table(
         for name in ("input_tokens", "output_tokens", "seconds")
     ),
     Column("cost_microusd", BigInteger, comment="at most; NULL unknown"),
+    Column("router", Text, nullable=False, server_default="", comment="routers.id of whoever makes it"),
     sqlite_with_rowid=False,
 )
-"""Calls that run. What stands here when the router starts is of calls that were lost."""
+"""Calls that run. What stands here of a router that does not run any more is of calls that were lost."""
+
+routers = Table(
+    "routers",
+    metadata,
+    Column("id", String(36), primary_key=True, comment="UUIDv7, new at each start"),
+    Column("name", Text, nullable=False, comment="for people: host and process"),
+    Column("start_micros", BigInteger, nullable=False, comment="by the database's clock"),
+    Column("beat_micros", BigInteger, nullable=False, comment="the last sign of life, by the same"),
+)
+"""Routers that share the database. One whose row is gone was taken for dead: its reservations are settled."""
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("topic", String(63), primary_key=True, comment="the table that changed"),
+    Column("revision", BigInteger, nullable=False, comment="how often"),
+)
+"""What routers that share the database look at to learn of one another's changes; empty on SQLite."""

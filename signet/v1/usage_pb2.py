@@ -25,29 +25,29 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15signet/v1/usage.proto\x12\tsignet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8f\x02\n\x05Usage\x12!\n\x0cinput_tokens\x18\x01 \x01(\x03R\x0binputTokens\x12#\n\routput_tokens\x18\x02 \x01(\x03R\x0coutputTokens\x12#\n\rcached_tokens\x18\x03 \x01(\x03R\x0c\x63\x61\x63hedTokens\x12)\n\x10reasoning_tokens\x18\x04 \x01(\x03R\x0freasoningTokens\x12(\n\rcost_microusd\x18\x05 \x01(\x03H\x00R\x0c\x63ostMicrousd\x88\x01\x01\x12\x1c\n\testimated\x18\x06 \x01(\x08R\testimated\x12\x14\n\x05\x63\x61lls\x18\x07 \x01(\x05R\x05\x63\x61llsB\x10\n\x0e_cost_microusd\"D\n\x08UsageRow\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12&\n\x05usage\x18\x02 \x01(\x0b\x32\x10.signet.v1.UsageR\x05usage\"\x95\x02\n\x10ListUsageRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x37\n\tdimension\x18\x03 \x01(\x0e\x32\x19.signet.v1.UsageDimensionR\tdimension\x12\x10\n\x03run\x18\x04 \x01(\tR\x03run\x12\x14\n\x05\x61gent\x18\x05 \x01(\tR\x05\x61gent\x12\x30\n\x05\x61\x66ter\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05\x61\x66ter\x12\x32\n\x06\x62\x65\x66ore\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x06\x62\x65\x66ore\"\x8c\x01\n\x11ListUsageResponse\x12\'\n\x04rows\x18\x01 \x03(\x0b\x32\x13.signet.v1.UsageRowR\x04rows\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12&\n\x05total\x18\x03 \x01(\x0b\x32\x10.signet.v1.UsageR\x05total\"\xf6\x03\n\x04\x43\x61ll\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12.\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12\x16\n\x06\x63\x61ller\x18\x03 \x01(\tR\x06\x63\x61ller\x12\x10\n\x03run\x18\x04 \x01(\tR\x03run\x12\x14\n\x05\x61gent\x18\x05 \x01(\tR\x05\x61gent\x12\x18\n\x07session\x18\x06 \x01(\tR\x07session\x12\x14\n\x05model\x18\x07 \x01(\tR\x05model\x12\x1a\n\x08provider\x18\x08 \x01(\tR\x08provider\x12%\n\x0eupstream_model\x18\t \x01(\tR\rupstreamModel\x12&\n\x05usage\x18\n \x01(\x0b\x32\x10.signet.v1.UsageR\x05usage\x12!\n\x0cprice_source\x18\x0b \x01(\tR\x0bpriceSource\x12!\n\x0cqueue_micros\x18\x0c \x01(\x03R\x0bqueueMicros\x12*\n\x11\x66irst_byte_micros\x18\r \x01(\x03R\x0f\x66irstByteMicros\x12\'\n\x0f\x64uration_micros\x18\x0e \x01(\x03R\x0e\x64urationMicros\x12\x18\n\x07outcome\x18\x0f \x01(\tR\x07outcome\x12\x1a\n\x08\x61ttempts\x18\x10 \x01(\x05R\x08\x61ttempts\"\xdc\x01\n\x10ListCallsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x10\n\x03run\x18\x03 \x01(\tR\x03run\x12\x14\n\x05\x61gent\x18\x04 \x01(\tR\x05\x61gent\x12\x30\n\x05\x61\x66ter\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05\x61\x66ter\x12\x32\n\x06\x62\x65\x66ore\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x06\x62\x65\x66ore\"b\n\x11ListCallsResponse\x12%\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x0f.signet.v1.CallR\x05\x63\x61lls\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*\xf0\x01\n\x0eUsageDimension\x12\x1f\n\x1bUSAGE_DIMENSION_UNSPECIFIED\x10\x00\x12\x19\n\x15USAGE_DIMENSION_AGENT\x10\x01\x12\x19\n\x15USAGE_DIMENSION_MODEL\x10\x02\x12\x17\n\x13USAGE_DIMENSION_RUN\x10\x03\x12\x17\n\x13USAGE_DIMENSION_DAY\x10\x04\x12\x1b\n\x17USAGE_DIMENSION_SESSION\x10\x05\x12\x1c\n\x18USAGE_DIMENSION_PROVIDER\x10\x06\x12\x1a\n\x16USAGE_DIMENSION_CALLER\x10\x07\x32\x9e\x01\n\x0cUsageService\x12\x46\n\tListUsage\x12\x1b.signet.v1.ListUsageRequest\x1a\x1c.signet.v1.ListUsageResponse\x12\x46\n\tListCalls\x12\x1b.signet.v1.ListCallsRequest\x1a\x1c.signet.v1.ListCallsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15signet/v1/usage.proto\x12\tsignet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x02\n\x05Usage\x12!\n\x0cinput_tokens\x18\x01 \x01(\x03R\x0binputTokens\x12#\n\routput_tokens\x18\x02 \x01(\x03R\x0coutputTokens\x12#\n\rcached_tokens\x18\x03 \x01(\x03R\x0c\x63\x61\x63hedTokens\x12)\n\x10reasoning_tokens\x18\x04 \x01(\x03R\x0freasoningTokens\x12(\n\rcost_microusd\x18\x05 \x01(\x03H\x00R\x0c\x63ostMicrousd\x88\x01\x01\x12\x1c\n\testimated\x18\x06 \x01(\x08R\testimated\x12\x14\n\x05\x63\x61lls\x18\x07 \x01(\x05R\x05\x63\x61lls\x12,\n\x12\x63\x61\x63he_write_tokens\x18\x08 \x01(\x03R\x10\x63\x61\x63heWriteTokensB\x10\n\x0e_cost_microusd\"D\n\x08UsageRow\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12&\n\x05usage\x18\x02 \x01(\x0b\x32\x10.signet.v1.UsageR\x05usage\"\x95\x02\n\x10ListUsageRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x37\n\tdimension\x18\x03 \x01(\x0e\x32\x19.signet.v1.UsageDimensionR\tdimension\x12\x10\n\x03run\x18\x04 \x01(\tR\x03run\x12\x14\n\x05\x61gent\x18\x05 \x01(\tR\x05\x61gent\x12\x30\n\x05\x61\x66ter\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05\x61\x66ter\x12\x32\n\x06\x62\x65\x66ore\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x06\x62\x65\x66ore\"\x8c\x01\n\x11ListUsageResponse\x12\'\n\x04rows\x18\x01 \x03(\x0b\x32\x13.signet.v1.UsageRowR\x04rows\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12&\n\x05total\x18\x03 \x01(\x0b\x32\x10.signet.v1.UsageR\x05total\"\xf6\x03\n\x04\x43\x61ll\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12.\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12\x16\n\x06\x63\x61ller\x18\x03 \x01(\tR\x06\x63\x61ller\x12\x10\n\x03run\x18\x04 \x01(\tR\x03run\x12\x14\n\x05\x61gent\x18\x05 \x01(\tR\x05\x61gent\x12\x18\n\x07session\x18\x06 \x01(\tR\x07session\x12\x14\n\x05model\x18\x07 \x01(\tR\x05model\x12\x1a\n\x08provider\x18\x08 \x01(\tR\x08provider\x12%\n\x0eupstream_model\x18\t \x01(\tR\rupstreamModel\x12&\n\x05usage\x18\n \x01(\x0b\x32\x10.signet.v1.UsageR\x05usage\x12!\n\x0cprice_source\x18\x0b \x01(\tR\x0bpriceSource\x12!\n\x0cqueue_micros\x18\x0c \x01(\x03R\x0bqueueMicros\x12*\n\x11\x66irst_byte_micros\x18\r \x01(\x03R\x0f\x66irstByteMicros\x12\'\n\x0f\x64uration_micros\x18\x0e \x01(\x03R\x0e\x64urationMicros\x12\x18\n\x07outcome\x18\x0f \x01(\tR\x07outcome\x12\x1a\n\x08\x61ttempts\x18\x10 \x01(\x05R\x08\x61ttempts\"\xdc\x01\n\x10ListCallsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x10\n\x03run\x18\x03 \x01(\tR\x03run\x12\x14\n\x05\x61gent\x18\x04 \x01(\tR\x05\x61gent\x12\x30\n\x05\x61\x66ter\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05\x61\x66ter\x12\x32\n\x06\x62\x65\x66ore\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x06\x62\x65\x66ore\"b\n\x11ListCallsResponse\x12%\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x0f.signet.v1.CallR\x05\x63\x61lls\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*\xf0\x01\n\x0eUsageDimension\x12\x1f\n\x1bUSAGE_DIMENSION_UNSPECIFIED\x10\x00\x12\x19\n\x15USAGE_DIMENSION_AGENT\x10\x01\x12\x19\n\x15USAGE_DIMENSION_MODEL\x10\x02\x12\x17\n\x13USAGE_DIMENSION_RUN\x10\x03\x12\x17\n\x13USAGE_DIMENSION_DAY\x10\x04\x12\x1b\n\x17USAGE_DIMENSION_SESSION\x10\x05\x12\x1c\n\x18USAGE_DIMENSION_PROVIDER\x10\x06\x12\x1a\n\x16USAGE_DIMENSION_CALLER\x10\x07\x32\x9e\x01\n\x0cUsageService\x12\x46\n\tListUsage\x12\x1b.signet.v1.ListUsageRequest\x1a\x1c.signet.v1.ListUsageResponse\x12\x46\n\tListCalls\x12\x1b.signet.v1.ListCallsRequest\x1a\x1c.signet.v1.ListCallsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'signet.v1.usage_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_USAGEDIMENSION']._serialized_start=1665
-  _globals['_USAGEDIMENSION']._serialized_end=1905
+  _globals['_USAGEDIMENSION']._serialized_start=1711
+  _globals['_USAGEDIMENSION']._serialized_end=1951
   _globals['_USAGE']._serialized_start=70
-  _globals['_USAGE']._serialized_end=341
-  _globals['_USAGEROW']._serialized_start=343
-  _globals['_USAGEROW']._serialized_end=411
-  _globals['_LISTUSAGEREQUEST']._serialized_start=414
-  _globals['_LISTUSAGEREQUEST']._serialized_end=691
-  _globals['_LISTUSAGERESPONSE']._serialized_start=694
-  _globals['_LISTUSAGERESPONSE']._serialized_end=834
-  _globals['_CALL']._serialized_start=837
-  _globals['_CALL']._serialized_end=1339
-  _globals['_LISTCALLSREQUEST']._serialized_start=1342
-  _globals['_LISTCALLSREQUEST']._serialized_end=1562
-  _globals['_LISTCALLSRESPONSE']._serialized_start=1564
-  _globals['_LISTCALLSRESPONSE']._serialized_end=1662
-  _globals['_USAGESERVICE']._serialized_start=1908
-  _globals['_USAGESERVICE']._serialized_end=2066
+  _globals['_USAGE']._serialized_end=387
+  _globals['_USAGEROW']._serialized_start=389
+  _globals['_USAGEROW']._serialized_end=457
+  _globals['_LISTUSAGEREQUEST']._serialized_start=460
+  _globals['_LISTUSAGEREQUEST']._serialized_end=737
+  _globals['_LISTUSAGERESPONSE']._serialized_start=740
+  _globals['_LISTUSAGERESPONSE']._serialized_end=880
+  _globals['_CALL']._serialized_start=883
+  _globals['_CALL']._serialized_end=1385
+  _globals['_LISTCALLSREQUEST']._serialized_start=1388
+  _globals['_LISTCALLSREQUEST']._serialized_end=1608
+  _globals['_LISTCALLSRESPONSE']._serialized_start=1610
+  _globals['_LISTCALLSRESPONSE']._serialized_end=1708
+  _globals['_USAGESERVICE']._serialized_start=1954
+  _globals['_USAGESERVICE']._serialized_end=2112
 # @@protoc_insertion_point(module_scope)

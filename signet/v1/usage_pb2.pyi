@@ -30,7 +30,7 @@ USAGE_DIMENSION_PROVIDER: UsageDimension
 USAGE_DIMENSION_CALLER: UsageDimension
 
 class Usage(_message.Message):
-    __slots__ = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_microusd", "estimated", "calls")
+    __slots__ = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_microusd", "estimated", "calls", "cache_write_tokens")
     INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     CACHED_TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -38,6 +38,7 @@ class Usage(_message.Message):
     COST_MICROUSD_FIELD_NUMBER: _ClassVar[int]
     ESTIMATED_FIELD_NUMBER: _ClassVar[int]
     CALLS_FIELD_NUMBER: _ClassVar[int]
+    CACHE_WRITE_TOKENS_FIELD_NUMBER: _ClassVar[int]
     input_tokens: int
     output_tokens: int
     cached_tokens: int
@@ -45,7 +46,8 @@ class Usage(_message.Message):
     cost_microusd: int
     estimated: bool
     calls: int
-    def __init__(self, input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., reasoning_tokens: _Optional[int] = ..., cost_microusd: _Optional[int] = ..., estimated: _Optional[bool] = ..., calls: _Optional[int] = ...) -> None: ...
+    cache_write_tokens: int
+    def __init__(self, input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., reasoning_tokens: _Optional[int] = ..., cost_microusd: _Optional[int] = ..., estimated: _Optional[bool] = ..., calls: _Optional[int] = ..., cache_write_tokens: _Optional[int] = ...) -> None: ...
 
 class UsageRow(_message.Message):
     __slots__ = ("key", "usage")

@@ -16,7 +16,8 @@ from router.budgets.subjects import Subjects
 from router.model import Spec
 from router.price import FREE, UNKNOWN, Price, Tier, cost, most
 from router.prices.book import Book
-from router.usage import Usage
+from router.prices.catalogue import Catalogue
+from router.usage import Usage, read
 
 PRICE = Price(1_000_000, 3_000_000, cached_microusd_per_million=100_000)
 CEILING = Ceiling(0, 4096, 600)
@@ -154,6 +155,9 @@ def test_only_an_estimate_is_kept_within_the_worst_case() -> None:
 
 
 TIERED = Price(1_000_000, 2_000_000, 500_000, 3_000_000, 7, (Tier(1_000, 4_000_000, 6_000_000, 2_000_000),))
+WRITTEN = Price(
+    8_000_000, 0, 1_000_000, 16_000_000, 0, (Tier(1_000, 16_000_000, 0, 2_000_000, 20_000_000),), "user", 10_000_000
+)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +171,11 @@ TIERED = Price(1_000_000, 2_000_000, 500_000, 3_000_000, 7, (Tier(1_000, 4_000_0
         (TIERED, Usage(1_000, 1), 1_000 + 2 + 7),
         (TIERED, Usage(1_001, 1), 4_004 + 6 + 7),
         (TIERED, Usage(1_001, 0, cached_tokens=1_001), 2_002 + 7),
+        (WRITTEN, Usage(10, 0, cached_tokens=2, cache_write_tokens=5), 3 * 8 + 2 * 1 + 5 * 10),
+        (WRITTEN, Usage(10, 0, cache_write_tokens=5, cache_write_1h_tokens=4), 5 * 8 + 10 + 4 * 16),
+        (WRITTEN, Usage(2_000, 0, cache_write_tokens=2_000), 2_000 * 20),
+        (TIERED, Usage(10, 0, cache_write_tokens=10), 30 + 7),
+        (Price(1_000_000), Usage(10, 0, cache_write_tokens=10, cache_write_1h_tokens=10), 10),
         (FREE, Usage(10, 10), 0),
         (UNKNOWN, Usage(10, 10), None),
         (UNKNOWN, Usage(0, 0), 0),
@@ -182,19 +191,38 @@ def test_a_cost_is_whole_rounded_up_and_unknown_where_a_price_is(
 
 @given(
     st.builds(Price, *[st.integers(0, 10**8)] * 2, st.none() | st.integers(0, 10**8), st.none() | st.integers(0, 10**8),
-              st.integers(0, 100), st.lists(st.builds(Tier, st.integers(0, 2_000), *[st.integers(0, 10**8)] * 2),
-                                            max_size=2).map(tuple)),
-    st.tuples(*[st.integers(0, 3_000)] * 3), st.tuples(*[st.integers(0, 3_000)] * 2),
+              st.integers(0, 100), st.lists(st.builds(Tier, st.integers(0, 2_000), *[st.integers(0, 10**8)] * 2,
+                                                      st.none(), st.none() | st.integers(0, 10**8)),
+                                            max_size=2).map(tuple), st.just("user"),
+              st.none() | st.integers(0, 10**8)),
+    st.tuples(*[st.integers(0, 3_000)] * 5), st.tuples(*[st.integers(0, 3_000)] * 2),
 )  # fmt: skip
 def test_no_call_costs_more_than_its_worst_case(
-    price: Price, used: tuple[int, int, int], more: tuple[int, int]
+    price: Price, used: tuple[int, int, int, int, int], more: tuple[int, int]
 ) -> None:
-    read, made, cached = used
-    paid = cost(price, Usage(read, made, cached_tokens=min(cached, read)))
+    read, made, cached, wrote, long = used
+    cached = min(cached, read)
+    wrote = min(wrote, read - cached)
+    said = Usage(read, made, cached, cache_write_tokens=wrote, cache_write_1h_tokens=min(long, wrote))
+    paid = cost(price, said)
     worst = most(price, read + more[0], made + more[1])
     assert paid is not None
     assert worst is not None
     assert paid <= worst
+
+
+def test_what_was_written_into_a_cache_is_read_as_part_of_the_input() -> None:
+    said = {"prompt_tokens": 9, "completion_tokens": 0}
+    details = {"cached_tokens": 4, "cache_write_tokens": 3}
+    assert read({**said, "prompt_tokens_details": details}) == Usage(9, 0, 4, cache_write_tokens=3)
+    details = {"cached_tokens": 4, "cache_creation_tokens": 30}
+    assert read({**said, "prompt_tokens_details": details}) == Usage(9, 0, 4, cache_write_tokens=5)
+
+
+def test_what_providers_ask_for_writing_into_their_cache_is_known() -> None:
+    price = Catalogue().price("https://api.anthropic.com", "claude-3-5-haiku-latest", 1_795_262_400_000_000)
+    found = (price.input_microusd_per_million, price.cache_write_microusd_per_million)
+    assert (*found, price.written_microusd_per_million) == (800_000, 1_000_000, 1_600_000)
 
 
 def test_amounts_are_written_for_people() -> None:
