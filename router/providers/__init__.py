@@ -20,5 +20,48 @@ def _embedded(spec: "Spec", parts: "Parts") -> "Provider":
     return Embedded(spec, parts)
 
 
-PROVIDERS: Mapping[str, "Make"] = {"OPENAI": _openai, "EMBEDDED": _embedded}
+def _ollama(spec: "Spec", parts: "Parts") -> "Provider":
+    from router.providers.ollama import Ollama
+    from router.providers.openai import OpenAI
+
+    return OpenAI(spec, parts, Ollama)
+
+
+def _lmstudio(spec: "Spec", parts: "Parts") -> "Provider":
+    from router.providers.lmstudio import LMStudio
+    from router.providers.openai import OpenAI
+
+    return OpenAI(spec, parts, LMStudio)
+
+
+def _llamacpp(spec: "Spec", parts: "Parts") -> "Provider":
+    from router.providers.llamacpp import LlamaCpp
+    from router.providers.openai import OpenAI
+
+    return OpenAI(spec, parts, LlamaCpp)
+
+
+def _vllm(spec: "Spec", parts: "Parts") -> "Provider":
+    from router.providers.openai import OpenAI
+    from router.providers.vllm import VLLM
+
+    return OpenAI(spec, parts, VLLM)
+
+
+def _openrouter(spec: "Spec", parts: "Parts") -> "Provider":
+    from router.providers.openai import OpenAI
+    from router.providers.openrouter import OpenRouter
+
+    return OpenAI(spec, parts, OpenRouter)
+
+
+PROVIDERS: Mapping[str, "Make"] = {
+    "OPENAI": _openai,
+    "EMBEDDED": _embedded,
+    "OLLAMA": _ollama,
+    "LMSTUDIO": _lmstudio,
+    "LLAMACPP": _llamacpp,
+    "VLLM": _vllm,
+    "OPENROUTER": _openrouter,
+}
 """Names are those of `signet.v1.ProviderKind` without its prefix."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from router.ask import Ask
 from router.embedded.child import Child
@@ -54,6 +54,14 @@ class Provider(Protocol):
 
     async def aclose(self) -> None:
         """End."""
+
+
+@runtime_checkable
+class Counts(Protocol):
+    """A provider that can count before it is asked, as some can."""
+
+    async def count(self, ask: Ask, upstream: str) -> int | None:
+        """Count the tokens of a chat request as the model does; None where the endpoint cannot say. Never raises."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ _CHECK_SECONDS = 10.0
 _BASE_URL = "http://embedded/v1"
 _PARTS = ("chat", "embeddings")
 E5 = "e5"
-_E5_PROFILE = Profile(context_tokens=512, chat=False, embeddings=True)
+_E5_PROFILE = Profile(
+    context_tokens=512, chat=False, embeddings=True, tools=False, images=False, json_schema=False, reasoning=False
+)
 _EMBEDDING_CALLS = 8
 
 
@@ -106,4 +108,9 @@ class Embedded:
             context_tokens=options.embedded_context_tokens,
             tool_choice="NATIVE" if options.embedded_tools else "EMBEDDING",
             demonstration=not options.embedded_gguf,
+            embeddings=False,
+            tools=options.embedded_tools,
+            images=False,
+            json_schema=True,
+            reasoning=None if options.embedded_gguf else False,
         )
