@@ -183,8 +183,10 @@ class Execution:
 
     async def _cleaned(self, cell: Cell) -> bool:
         """Whether the cell can take another run."""
-        results = await asyncio.gather(cell.clean(), cell.sidecar.disarm(), return_exceptions=True)
-        failures = [error for error in results if isinstance(error, BaseException)]
+        # One after the other: what hangs up because it is killed would else be told of as a caller that went away.
+        disarmed = await asyncio.gather(cell.sidecar.disarm(), return_exceptions=True)
+        cleaned = await asyncio.gather(cell.clean(), return_exceptions=True)
+        failures = [error for error in (*disarmed, *cleaned) if isinstance(error, BaseException)]
         for error in failures:
             message = f"The sandbox was closed, for it could not be cleaned up: {error}"
             self._uploader.add(notice=events_pb2.Notice(code="cleanup_incomplete", message=message))
