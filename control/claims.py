@@ -102,7 +102,7 @@ def _assignment(
     made.policy.CopyFrom(policy.order(terms.run_key, transaction.now))
     if policy.version.wall_seconds:
         made.limits.max_seconds = min(made.limits.max_seconds, policy.version.wall_seconds)
-    made.run_token = sign_run_token(terms.run_key, _claims(transaction, row, lease, made))
+    made.run_token = sign_run_token(terms.run_key, _claims(transaction, row, lease, made, policy.apis))
     return made
 
 
@@ -130,7 +130,9 @@ def _note(transaction: Transaction, row: runs.Row, worker: str, changed: events_
     return last
 
 
-def _claims(transaction: Transaction, row: runs.Row, lease: Lease, made: work_pb2.Assignment) -> RunClaims:
+def _claims(
+    transaction: Transaction, row: runs.Row, lease: Lease, made: work_pb2.Assignment, apis: tuple[str, ...]
+) -> RunClaims:
     models = (made.model.name, made.embedding_model)
     return RunClaims(
         run=row.name,
@@ -139,4 +141,5 @@ def _claims(transaction: Transaction, row: runs.Row, lease: Lease, made: work_pb
         models=tuple(name.removeprefix("models/") for name in models if name),
         generation=lease.generation,
         expires=transaction.now // _MICROS + made.limits.max_seconds + _TOKEN_GRACE_SECONDS,
+        apis=apis,
     )

@@ -1,6 +1,7 @@
 """What is in force for an agent: the good version of its policy, and the grants that hold."""
 
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -41,6 +42,12 @@ class Effective:
             taken.update(f"{grant.id} {grant.expire_time or 0}\n".encode())
         return taken.hexdigest()
 
+    @cached_property
+    def apis(self) -> tuple[str, ...]:
+        """The APIs of the router that the policy names."""
+        document = json.loads(self.version.canonical) if self.version.canonical else {}
+        return tuple(document.get("apis", ()))
+
     def message(self) -> policies_pb2.EffectivePolicy:
         """Put it on the wire."""
         return policies_pb2.EffectivePolicy(
@@ -53,9 +60,9 @@ class Effective:
         )
 
     def order(self, run_key: bytes, now: int) -> work_pb2.PolicyOrder:
-        """Make the order to put it in force, with what its sidecars borrow secrets by."""
+        """Make the order to put it in force, with what its sidecars borrow secrets by and say which APIs it names."""
         token = ""
-        if self.version.secrets:
+        if self.version.secrets or self.apis:
             claims = RunClaims(
                 run="",
                 agent=f"agents/{self.agent}",
@@ -64,6 +71,7 @@ class Effective:
                 generation=0,
                 expires=now // _MICROS + _TOKEN_SECONDS,
                 secrets=self.version.secrets,
+                apis=self.apis,
             )
             token = sign_run_token(run_key, claims)
         return work_pb2.PolicyOrder(policy=self.message(), secrets_token=token)

@@ -52,7 +52,8 @@ def hash_secret(secret: str) -> str:
 class RunClaims:
     """What a run token allows: to ask these models in this run's name until a time.
 
-    `models` are names without `models/`; `expires` is Unix seconds; `secrets`, names without `secrets/`, may be lent.
+    `models` are names without `models/`; `expires` is Unix seconds; `secrets`, names without `secrets/`, may be lent;
+    `apis`, names without `apis/`, may be called.
     """
 
     run: str
@@ -62,6 +63,7 @@ class RunClaims:
     generation: int
     expires: int
     secrets: tuple[str, ...] = ()
+    apis: tuple[str, ...] = ()
 
 
 def sign_run_token(key: bytes, claims: RunClaims) -> str:
@@ -78,7 +80,7 @@ def verify_run_token(key: bytes, token: str, now: float) -> RunClaims:
     ):
         raise Unauthenticated("TOKEN_UNKNOWN", "the run token is not one of ours")
     fields = json.loads(urlsafe_b64decode(body))
-    claims = RunClaims(**fields | {name: tuple(fields[name]) for name in ("models", "secrets")})
+    claims = RunClaims(**fields | {name: tuple(fields.get(name, ())) for name in ("models", "secrets", "apis")})
     if claims.expires <= now:
         raise Unauthenticated("TOKEN_EXPIRED", f"the token of {claims.run} is over")
     return claims

@@ -65,6 +65,7 @@ def values(policy: Policy) -> dict[str, Any]:
             "ask": list(commands.ask),
         },
         "secrets": {use.name: _secret(use) for use in policy.secrets},
+        "apis": list(policy.apis),
         "approvals": {
             "network": approvals.network,
             "wait": approvals.wait_seconds,

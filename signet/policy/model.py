@@ -136,7 +136,10 @@ class Approvals:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """All of it. The blocks of presets are in the network already, named `preset.{preset}`."""
+    """All of it. The blocks of presets are in the network already, named `preset.{preset}`.
+
+    `apis`, names without `apis/` in their order, are those of the router's that may be called.
+    """
 
     version: int = 1
     description: str = ""
@@ -149,4 +152,5 @@ class Policy:
     network: Network = field(default_factory=Network)
     commands: Commands = field(default_factory=Commands)
     secrets: tuple[SecretUse, ...] = ()
+    apis: tuple[str, ...] = ()
     approvals: Approvals = field(default_factory=Approvals)

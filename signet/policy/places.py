@@ -1,4 +1,4 @@
-"""The sections that name places: network blocks with their endpoints, and the secrets lent to one."""
+"""The sections that name places: network blocks with their endpoints, secrets lent to one, and the router's APIs."""
 
 import re
 
@@ -14,6 +14,7 @@ RULE = ("method", "path")
 SECRET = ("secret", "env", "host", "port", "path", "header")
 
 MAX_BLOCKS, MAX_ENDPOINTS, MAX_RULES, MAX_BINARIES, MAX_IPS, MAX_SECRETS = 100, 200, 100, 100, 64, 50
+MAX_APIS = 64
 MAX_GLOB_LETTERS = 1000
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 SLUG = re.compile(r"[a-z][a-z0-9-]{0,62}")
@@ -74,6 +75,11 @@ def secrets(reader: Reader, node: Node | None, network: Network) -> tuple[Secret
     if node is not None and len(uses) > MAX_SECRETS:
         reader.problem(node, "secrets", f"has {len(uses)} entries; at most {MAX_SECRETS} are allowed")
     return tuple(uses[name] for name in sorted(uses))
+
+
+def apis(reader: Reader, node: Node | None) -> tuple[str, ...]:
+    """Read `apis`, sorted."""
+    return tuple(sorted(reader.texts(node, "apis", MAX_APIS, _api_trouble)))
 
 
 def _endpoint(reader: Reader, node: Node, where: str) -> Endpoint:
@@ -185,3 +191,7 @@ def _env_trouble(env: str) -> str:
 
 def _slug_trouble(name: str) -> str:
     return "" if SLUG.fullmatch(name) else "is no secret's name: 1 to 63 of a-z, 0-9 and -, beginning with a letter"
+
+
+def _api_trouble(name: str) -> str:
+    return "" if SLUG.fullmatch(name) else "is no API's name: 1 to 63 of a-z, 0-9 and -, beginning with a letter"

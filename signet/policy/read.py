@@ -9,7 +9,7 @@ from signet.policy.problem import PolicyInvalid
 from signet.policy.reader import Reader
 
 KEYS = ("version", "description", "presets", "tier", "enforcement", "landlock", "filesystem", "process", "resources",
-        "network", "commands", "secrets", "approvals")  # fmt: skip
+        "network", "commands", "secrets", "apis", "approvals")  # fmt: skip
 MAX_DESCRIPTION_LETTERS = 200
 
 Resolve = Callable[[Reader, Node | None], tuple[Block, ...]]
@@ -39,6 +39,7 @@ def read(root: Node, resolve: Resolve, *, resolved: bool = False) -> Policy:
         network=network,
         commands=sections.commands(reader, found.get("commands")),
         secrets=places.secrets(reader, found.get("secrets"), network),
+        apis=places.apis(reader, found.get("apis")),
         approvals=sections.approvals(reader, found.get("approvals")),
     )
     if reader.problems:

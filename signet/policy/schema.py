@@ -47,6 +47,7 @@ def schema() -> Schema:
             "network": _named("Blocks of places and the programs that may use them.", _block(), places.MAX_BLOCKS),
             "commands": _commands(),
             "secrets": _named("Secrets, each lent to one place.", _secret(), places.MAX_SECRETS),
+            "apis": _list({"type": "string", "pattern": f"^{places.SLUG.pattern}$"}, places.MAX_APIS),
             "approvals": _approvals(),
         },
         ("version",),

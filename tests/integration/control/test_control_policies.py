@@ -310,6 +310,22 @@ async def test_secrets_can_be_borrowed_by_the_names_that_the_policy_lends(fleet:
     assert run.secrets == ()
 
 
+async def test_the_apis_of_the_policy_are_in_the_runs_token_and_in_that_of_its_sidecars(fleet: Fleet) -> None:
+    await apply(fleet, "version: 1\napis: [weather, search]\n")
+    await fleet.register()
+    claim = await fleet.taken()
+    key, now = fleet.home.key("run.key"), now_micros() / 1e6
+    run, sidecars = (verify_run_token(key, token, now) for token in (claim.run_token, claim.policy.secrets_token))
+    assert run.apis == sidecars.apis == ("search", "weather")
+    assert (run.run, sidecars.run) == (claim.run.name, "")
+    assert sidecars.secrets == sidecars.models == ()
+    directives = fleet.directives()
+    await fleet.report(box(1, claim.policy.policy))
+    await apply(fleet, "version: 1\napis: [search]\n")
+    order = (await told(directives, "load_policy")).load_policy
+    assert verify_run_token(key, order.secrets_token, now).apis == ("search",)
+
+
 async def test_the_stamp_has_the_policy_and_what_differs_at_the_claim_is_an_event(fleet: Fleet) -> None:
     await fleet.register()
     before = await fleet.run()

@@ -1,3 +1,8 @@
+import hmac
+import json
+from base64 import urlsafe_b64encode
+from dataclasses import asdict, replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +16,18 @@ CLAIMS = RunClaims("runs/1", "agents/a", "", ("embedded/smollm2",), generation=3
 
 def test_a_run_token_says_what_was_signed() -> None:
     assert verify_run_token(KEY, sign_run_token(KEY, CLAIMS), now=99) == CLAIMS
+
+
+def test_a_run_token_says_which_secrets_and_apis_are_meant() -> None:
+    claims = replace(CLAIMS, secrets=("github-token",), apis=("search", "weather"))
+    assert verify_run_token(KEY, sign_run_token(KEY, claims), now=99) == claims
+
+
+def test_a_token_from_before_there_were_apis_names_none() -> None:
+    fields = {name: value for name, value in asdict(CLAIMS).items() if name != "apis"}
+    body = urlsafe_b64encode(json.dumps(fields).encode())
+    mac = hmac.new(KEY, body, "sha256").hexdigest()
+    assert verify_run_token(KEY, f"sgr_{body.decode()}.{mac}", now=99) == CLAIMS
 
 
 def test_an_expired_run_token_is_refused() -> None:

@@ -27,6 +27,7 @@ network:
 commands: {default: ask, allow: [git *], deny: ["rm *"], ask: [git push *]}
 secrets:
   github: {secret: github-token, env: GITHUB_TOKEN, host: api.github.com, header: Authorization}
+apis: [weather, search]
 approvals: {network: ask, wait: 1h, hold: 30s}
 """
 
@@ -52,12 +53,14 @@ def test_everything_that_is_said_is_read() -> None:
     )
     assert policy.secrets == (SecretUse("github", "github-token", "GITHUB_TOKEN", "api.github.com"),)
     assert policy.commands.ask == ("git push *",)
+    assert policy.apis == ("search", "weather")
 
 
 def test_the_smallest_document_denies_every_place() -> None:
     policy = parse("version: 1\n")
     assert policy.network.blocks == ()
     assert policy.secrets == ()
+    assert policy.apis == ()
     assert policy.enforcement == "enforce"
 
 
@@ -129,6 +132,11 @@ def test_unknown_keys_are_named_with_line_and_the_near_one() -> None:
         ("version: 1\ncommands: {default: maybe}", 2, "allow, ask, deny"),
         ("version: 1\ncommands: {allow: git *}", 2, "must be a list"),
         ("version: 1\nsecrets: {a: {secret: a, env: A}}", 2, "lacks host"),
+        ("version: 1\napis: [Search]", 2, "no API's name"),
+        ("version: 1\napis: [apis/search]", 2, "no API's name"),
+        ("version: 1\napis: [search, search]", 2, "said twice"),
+        ("version: 1\napis: {search: yes}", 2, "must be a list"),
+        (f"version: 1\napis: [{', '.join(f'a{n}' for n in range(65))}]", 2, "at most 64"),
         ("version: 1\nsecrets: {a: {secret: a, env: A, host: '*.x.org'}}", 2, "one place"),
         ("version: 1\nsecrets: {a: {secret: a, env: LD_PRELOAD, host: x.org}}", 2, "steers programs"),
         ("version: 1\nsecrets: {a: {secret: a, env: https_proxy, host: x.org}}", 2, "capitals"),

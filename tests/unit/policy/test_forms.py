@@ -70,6 +70,7 @@ def test_a_canonical_form_that_is_none_is_refused(text: str) -> None:
         ("presets: [git-github]", False),
         ("commands: {deny: [x]}", False),
         ("secrets: {a: {secret: a, env: A, host: x.org}}", False),
+        ("apis: [search]", False),
         ("approvals: {network: ask}", False),
     ],
 )
