@@ -21,7 +21,8 @@ _SCOPES = {"OPERATOR", "VIEWER"}
 class Identity:
     """In whose name a call is made: resource names, empty where there is none. `models` None means every model.
 
-    `secrets`, names without `secrets/`, may be borrowed: by what a run token names, and by nobody else.
+    `secrets`, names without `secrets/`, may be borrowed: by what a run token names, and by nobody else. `apis`, names
+    without `apis/`, are those that an agent's policy lets it call.
     """
 
     caller: str
@@ -30,6 +31,7 @@ class Identity:
     session: str = ""
     models: frozenset[str] | None = None
     secrets: frozenset[str] = frozenset()
+    apis: frozenset[str] = frozenset()
 
     def may(self, model: str) -> bool:
         """Whether it may ask this model, a public name without `models/`."""
@@ -133,6 +135,7 @@ class Authoriser:
             session=full("sessions", claims.session) if claims.session else "",
             models=frozenset(model.removeprefix("models/") for model in claims.models),
             secrets=frozenset(secret.removeprefix("secrets/") for secret in claims.secrets),
+            apis=frozenset(api.removeprefix("apis/") for api in claims.apis),
         )
 
 

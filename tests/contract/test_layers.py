@@ -22,7 +22,7 @@ LAYERS: Mapping[str, frozenset[str]] = {
     "control": frozenset(
         {"signet.v1", "signet.work", "signet.kit", "signet.policy", "signet.catalog", "signet.client"}
     ),
-    "router": frozenset({"signet.v1", "signet.kit", "signet.client"}),
+    "router": frozenset({"signet.v1", "signet.kit", "signet.policy", "signet.client"}),
     "workers": frozenset(
         {"signet.v1", "signet.work", "signet.kit", "signet.policy", "signet.catalog", "signet.client"}
     ),
