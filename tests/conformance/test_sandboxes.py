@@ -18,6 +18,7 @@ from workers.sandbox.errors import SandboxUnavailable
 from workers.sandbox.launcher import Launcher
 from workers.sandbox.sandbox import Sandbox
 from workers.sandbox.spec import Command, Entry, Spec
+from workers.sandbox.surroundings import environment
 from workers.sandbox.terminal import Terminal
 
 PRELOAD = ("workers.tools.host",)
@@ -78,6 +79,21 @@ async def test_every_layer_that_it_reports_holds(sandbox: Sandbox) -> None:
 
 async def test_output_errors_and_exit_code_come_back(sandbox: Sandbox) -> None:
     assert await said(sandbox, "echo out; echo err >&2; exit 7") == (7, b"out\nerr\n")
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+async def test_files_home_and_environment_are_the_same_in_all(driver: str, engines: Engines, tmp_path: Path) -> None:
+    engines.need(driver)
+    given = tmp_path / "given"
+    given.write_text("trust\n")
+    described = spec(tmp_path, files={"/etc/signet/ca.pem": given}, workspace_mode="off", env={"MORE": "yes"})
+
+    async with opened(driver, described) as box:
+        code, output = await said(box, 'cat /etc/signet/ca.pem; echo "$PATH:$HOME:$USER:$MORE"; echo > /workspace/x')
+
+    words = environment(described)
+    assert code != 0
+    assert output.startswith(f"trust\n{words['PATH']}:/tmp:agent:yes\n".encode())
 
 
 async def test_megabytes_pass_both_ways_unchanged(sandbox: Sandbox) -> None:

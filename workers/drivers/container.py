@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Final
 
 from workers.drivers.engine import BOOT, INSIDE_SOURCES, SOURCES, Program, open_sandbox
-from workers.drivers.shown import Shown, environment, shown
+from workers.drivers.shown import Shown, shown
 from workers.sandbox.errors import SandboxUnavailable
 from workers.sandbox.sandbox import Sandbox
 from workers.sandbox.spec import INSIDE_UID, WORKSPACE, Spec
+from workers.sandbox.surroundings import environment
 
 ENGINES: Final = ("podman", "docker")
 _HINT: Final = "Install and start Podman or Docker, or choose the tier standard, strict or gvisor."

@@ -12,7 +12,6 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +23,8 @@ from workers.sandbox import landlock, limits, linux, seccomp, wire
 from workers.sandbox.errors import SandboxUnavailable
 from workers.sandbox.init import Init
 from workers.sandbox.spec import Spec
+from workers.sandbox.surroundings import environment, listen
 
-_BACKLOG: Final = 128
 _LINE_BYTES: Final = 1024 * 1024
 
 
@@ -107,7 +106,7 @@ def _serve(order: Order, control: socket.socket, pipes: Pipes) -> NoReturn:
         os.close(pipes.inward)
         os.close(pipes.outward)
         linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
-        listeners = _listen(order.spec)
+        listeners = listen(order.spec)
         wire.send(control, {"op": "listening", "names": list(listeners)}, [s.fileno() for s in listeners.values()])
         for listener in listeners.values():
             listener.close()
@@ -115,7 +114,7 @@ def _serve(order: Order, control: socket.socket, pipes: Pipes) -> NoReturn:
         version = _more(order)
         report = look(order.spec, order.engine, order.host_kernel, version, own_kernel=order.own_kernel)
         wire.send(control, {"op": "ready", "report": report.to_wire()})
-        Init(control, _environment(order.spec)).serve()
+        Init(control, environment(order.spec)).serve()
     except SandboxUnavailable as error:
         wire.send(control, error.to_wire())
     except BaseException as error:  # noqa: BLE001 - the last frame of this process: the worker has to learn of it
@@ -156,16 +155,6 @@ def _limit(spec: Spec) -> None:
             resource.setrlimit(kind, (value, value))
 
 
-def _listen(spec: Spec) -> dict[str, socket.socket]:
-    listeners: dict[str, socket.socket] = {}
-    for name, address in spec.listeners.items():
-        sock = listeners[name] = socket.socket()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(address)
-        sock.listen(_BACKLOG)
-    return listeners
-
-
 def _pipes() -> Pipes:
     """Take the tunnel's ends from 0 and 1, so that no process can find them there."""
     pipes = Pipes(os.dup(0), os.dup(1))
@@ -186,8 +175,3 @@ def _line(fd: int) -> bytes:
             os._exit(1)
         line += byte
     return bytes(line)
-
-
-def _environment(spec: Spec) -> Mapping[str, str]:
-    keep: Sequence[str] = ("PATH", "HOME", "USER", "LANG", "TMPDIR")
-    return {**{name: os.environ[name] for name in keep if name in os.environ}, **spec.env}

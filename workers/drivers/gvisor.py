@@ -13,12 +13,13 @@ from typing import Any, Final
 
 from workers.drivers.engine import BOOT, INSIDE_SOURCES, SOURCES, Program, open_sandbox
 from workers.drivers.folder import make as make_folder
-from workers.drivers.shown import Shown, environment, shown
+from workers.drivers.shown import Shown, shown
 from workers.sandbox.cgroups import HINT, Groups
 from workers.sandbox.errors import SandboxUnavailable
 from workers.sandbox.group import Group
 from workers.sandbox.sandbox import Sandbox
 from workers.sandbox.spec import WORKSPACE, Spec
+from workers.sandbox.surroundings import environment
 
 _HINT: Final = "Install gVisor (https://gvisor.dev/docs/user_guide/install, or Debian's package runsc)."
 _REMOVE_SECONDS: Final = 10.0

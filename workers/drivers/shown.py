@@ -9,6 +9,7 @@ from typing import Final
 
 from workers.sandbox import mounts
 from workers.sandbox.spec import INSIDE_UID, WORKSPACE, Spec
+from workers.sandbox.surroundings import runtime_folders, texts
 
 _FOLDERS: Final = ("etc/signet", "proc", "dev", "tmp", "run/signet/workers", "sys", "var", "home", WORKSPACE[1:])
 
@@ -40,10 +41,8 @@ class Shown:
 def shown(spec: Spec) -> Shown:
     """Collect it for a spec."""
     system, _, links = mounts.host_view()
-    base = Path(sys.base_prefix)
-    runtime = [] if base.is_relative_to("/usr") else [base]
-    read_only = {str(path): str(path) for path in (*system, *runtime, *spec.read_only)}
-    read_only |= {f"/etc/signet/{name}": str(path) for name, path in spec.files.items()}
+    read_only = {str(path): str(path) for path in (*system, *runtime_folders(), *spec.read_only)}
+    read_only |= {inside: str(source) for inside, source in spec.files.items()}
     read_write = {str(path): str(path) for path in spec.read_write}
     if spec.workspace_mode == "read-only":
         read_only[WORKSPACE] = str(spec.workspace)
@@ -53,25 +52,6 @@ def shown(spec: Spec) -> Shown:
         read_only=read_only,
         read_write=read_write,
         links=links,
-        texts=_texts(spec.host_uid or INSIDE_UID),
+        texts=texts(spec.host_uid or INSIDE_UID),
         python=os.path.realpath(sys.executable),
     )
-
-
-def environment(spec: Spec) -> dict[str, str]:
-    """Give what every process finds in its environment."""
-    base = Path(sys.base_prefix)
-    path = ["/usr/local/bin", "/usr/bin", "/bin", *([] if base.is_relative_to("/usr") else [f"{base}/bin"])]
-    home = WORKSPACE if spec.workspace_mode != "off" else "/tmp"  # noqa: S108 - the sandbox's own
-    fixed = {"PATH": ":".join(path), "HOME": home, "USER": "agent", "LANG": "C.UTF-8", "TMPDIR": "/tmp"}  # noqa: S108 - as above
-    return {**fixed, **spec.env}
-
-
-def _texts(uid: int) -> dict[str, str]:
-    return {
-        "etc/passwd": f"root:x:0:0::/:/usr/sbin/nologin\nagent:x:{uid}:{uid}::{WORKSPACE}:/bin/sh\n",
-        "etc/group": f"root:x:0:\nagent:x:{uid}:\n",
-        "etc/hosts": "127.0.0.1 localhost\n::1 localhost\n127.0.0.2 inference.local\n",
-        "etc/resolv.conf": "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
-        "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
-    }

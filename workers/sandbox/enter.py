@@ -4,10 +4,8 @@ import errno
 import os
 import signal
 import socket
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final, NoReturn
 
 from workers.sandbox import landlock, leftovers, limits, linux, mounts, namespaces, seccomp, wire
@@ -16,11 +14,11 @@ from workers.sandbox.init import Init
 from workers.sandbox.namespaces import Host
 from workers.sandbox.probe import Outside, probe
 from workers.sandbox.spec import INSIDE_UID, Spec
+from workers.sandbox.surroundings import environment, listen, runtime_folders
 
 STANDBY_NAME: Final = b"signet-standby\0"
 _NAME: Final = b"signet-sandbox\0"
 _WITNESS: Final = "signet-witness"
-_BACKLOG: Final = 128
 _MASKED: Final = (
     "Inside a container, mounts have to be allowed and no part of /proc hidden "
     "(docker: --security-opt systempaths=unconfined --security-opt apparmor=unconfined)."
@@ -40,7 +38,7 @@ def enter(
             _prepare(control, host)
         watched = 0 if "memory" in grouped else spec.limits.memory_bytes
         _isolate(spec, control, host, grouped, watched=watched > 0)
-        Init(control, _environment(spec), watched).serve()
+        Init(control, environment(spec), watched).serve()
     except SandboxUnavailable as error:
         _tell(control, error)
     except BaseException as error:  # noqa: BLE001 - the last frame of pid 1: the launcher has to learn of it
@@ -66,12 +64,6 @@ def stand_by(door: socket.socket, host: Host) -> NoReturn:
     message, fds = received
     door.close()
     enter(Spec.from_wire(message["spec"]), socket.socket(fileno=fds[0]), host, message["grouped"], prepared=True)
-
-
-def runtime_folders() -> list[Path]:
-    """Where running Python lives, if that is not in /usr, which is shown anyway."""
-    prefix = Path(sys.base_prefix)
-    return [] if prefix.is_relative_to("/usr") else [prefix]
 
 
 def _prepare(keep: socket.socket, host: Host) -> None:
@@ -127,12 +119,7 @@ def _forget_descriptors(control: socket.socket) -> None:
 
 def _open_network(spec: Spec) -> tuple[dict[str, socket.socket], socket.socket]:
     socket.sethostname(spec.name)
-    listeners = {}
-    for name, address in spec.listeners.items():
-        sock = listeners[name] = socket.socket()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(address)
-        sock.listen(_BACKLOG)
+    listeners = listen(spec)
     witness = socket.socket(socket.AF_UNIX)
     witness.bind("\0" + _WITNESS)
     witness.listen(1)
@@ -172,12 +159,6 @@ def _filter(*, memfd: bool) -> None:
         seccomp.install(memfd=memfd)
     except OSError:
         return  # the probe finds that it is absent, and the launcher decides
-
-
-def _environment(spec: Spec) -> dict[str, str]:
-    path = ["/usr/local/bin", "/usr/bin", "/bin", *(f"{folder}/bin" for folder in runtime_folders())]
-    base = {"PATH": ":".join(path), "HOME": spec.home, "USER": "agent", "LANG": "C.UTF-8", "TMPDIR": "/tmp"}  # noqa: S108
-    return {**base, **spec.env}
 
 
 @contextmanager

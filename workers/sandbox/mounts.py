@@ -15,6 +15,7 @@ from typing import Final
 
 from workers.sandbox import linux
 from workers.sandbox.spec import INSIDE_UID, WORKSPACE, Spec
+from workers.sandbox.surroundings import texts
 
 RDONLY: Final = 1
 NOSUID: Final = 2
@@ -35,13 +36,6 @@ DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty")
 ETC: Final = ("alternatives", "ld.so.cache", "ssl/certs", "ssl/openssl.cnf")
 _MERGED: Final = ("bin", "sbin", "lib", "lib32", "lib64")
 _FOLDERS: Final = ("usr", "etc", "proc", "dev", "dev/pts", "dev/shm", "tmp", "run", "var", "home", "workspace")
-_FILES: Final = {
-    "etc/passwd": f"root:x:0:0::/:/usr/sbin/nologin\nagent:x:{INSIDE_UID}:{INSIDE_UID}::{WORKSPACE}:/bin/sh\n",
-    "etc/group": f"root:x:0:\nagent:x:{INSIDE_UID}:\n",
-    "etc/hosts": "127.0.0.1 localhost\n::1 localhost\n127.0.0.2 inference.local\n",
-    "etc/resolv.conf": "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
-    "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
-}
 _LINKS: Final = {
     "dev/fd": "/proc/self/fd",
     "dev/stdin": "/proc/self/fd/0",
@@ -83,7 +77,7 @@ def lay(runtime: Sequence[Path]) -> None:
     os.chdir(NEWROOT)
     for folder in _FOLDERS:
         Path(folder).mkdir(exist_ok=True)
-    for name, text in _FILES.items():
+    for name, text in texts(INSIDE_UID).items():
         Path(name).write_text(text)
     for name, target in {**_LINKS, **links}.items():
         Path(name).symlink_to(target)

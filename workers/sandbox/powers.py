@@ -1,4 +1,4 @@
-"""The part of the probe which looks what a process could do: system calls, a terminal's injection, the tier."""
+"""The part of the probe which looks what a process could do: its powers, calls, a terminal's injection, the tier."""
 
 import errno
 import fcntl
@@ -8,15 +8,26 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from workers.sandbox import attempts, linux, seccomp, terminal
+from workers.sandbox import attempts, linux, namespaces, seccomp, terminal
 from workers.sandbox.attempts import refused
-from workers.sandbox.report import Layer, State
+from workers.sandbox.report import Layer, State, flag
 from workers.sandbox.spec import WORKSPACE, Spec
 from workers.sandbox.terminal import Terminal
 
 _DENIED: Final = {errno.EACCES, errno.EPERM}
 # EIO: a kernel where nobody may (sysctl dev.tty.legacy_tiocsti = 0).
 _UNTYPED: Final = {errno.EPERM, errno.EIO}
+
+
+def capabilities(status: Mapping[str, str]) -> Layer:
+    """See that there is no capability. `status` is what the kernel says of this process."""
+    sets = namespaces.capabilities(status)
+    return flag("capabilities", not any(sets.values()), "every set is empty")
+
+
+def no_new_privs() -> Layer:
+    """See that no program gives more than its caller has."""
+    return flag("no_new_privs", linux.prctl(linux.PR_GET_NO_NEW_PRIVS) == 1, "no exec gains privileges")
 
 
 def calls(status: Mapping[str, str]) -> Layer:

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from workers.sandbox import cgroups, limits, linux, namespaces, powers, reach
-from workers.sandbox.attempts import create, refused, remember, write_to
-from workers.sandbox.report import Layer, Report
+from workers.sandbox.attempts import create, refused, remember
+from workers.sandbox.report import Layer, Report, flag
 from workers.sandbox.spec import INSIDE_UID, WORKSPACE, Spec
 
 _OWN_MOUNTS: Final = ("/tmp", "/dev/", "/proc")  # noqa: S108 - the sandbox's own
 _LOOKS: Final = "which looks 5 times a second and ends the largest process"
-_KEEPS_OUT: Final = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +43,12 @@ def probe(spec: Spec, outside: Outside) -> Report:
             _user(spec, outside),
             _namespaces(outside),
             _filesystem(spec),
-            _workspace(spec),
+            reach.workspace(spec),
             reach.network(),
             reach.egress(spec),
-            _flag(
-                "capabilities",
-                all(mask == 0 for mask in namespaces.capabilities(status).values()),
-                "all five sets are empty",
-            ),
-            _flag("no_new_privs", linux.prctl(linux.PR_GET_NO_NEW_PRIVS) == 1, "no exec gains privileges"),
-            _flag("dumpable", linux.prctl(linux.PR_GET_DUMPABLE) == 0, "pid 1 cannot be read or traced"),
+            powers.capabilities(status),
+            powers.no_new_privs(),
+            flag("dumpable", linux.prctl(linux.PR_GET_DUMPABLE) == 0, "pid 1 cannot be read or traced"),
             powers.injection(filtered=calls.state == "enforced"),
             _limits(spec, outside),
             reach.rules(spec, outside.landlock, outside.witness),
@@ -71,13 +66,13 @@ def _user(spec: Spec, outside: Outside) -> Layer:
     detail = f"uid {inside} here is uid {host} of the host" + (
         "" if outside.host.as_root else ", which is the worker's own"
     )
-    return _flag("user", mapped and own, detail)
+    return flag("user", mapped and own, detail)
 
 
 def _namespaces(outside: Outside) -> Layer:
     here = namespaces.identities()
     shared = [name for name in namespaces.NAMES if here[name] == outside.host.namespaces[name]]
-    return _flag(
+    return flag(
         "namespaces",
         not shared,
         f"{', '.join(shared)} shared with the host" if shared else ", ".join(here) + " are own",
@@ -90,25 +85,10 @@ def _filesystem(spec: Spec) -> Layer:
     expected = (*_OWN_MOUNTS, *([WORKSPACE] if spec.workspace_mode == "read-write" else []), *map(str, spec.read_write))
     strange = [target for target in writable if not target.startswith(expected)]
     places = ("/", "/usr", "/etc", "/dev")
-    made = [folder for folder in places if not refused(partial(create, folder), _KEEPS_OUT)]
+    made = [folder for folder in places if not refused(partial(create, folder), reach.KEEPS_OUT)]
     if strange or made:
         return Layer("filesystem", "absent", f"writable: {', '.join([*strange, *made])}")
     return Layer("filesystem", "enforced", f"the system is read-only, {len(writable)} mounts of its own are writable")
-
-
-def _workspace(spec: Spec) -> Layer:
-    writable = [*([WORKSPACE] if spec.workspace_mode == "read-write" else []), *map(str, spec.read_write)]
-    for folder in writable:
-        try:
-            write_to(folder)
-        except OSError as error:
-            reason = f"{folder} is not writable: {error.strerror}"
-            return Layer("workspace", "absent", reason, "Give the folder to the host uid.")
-    if spec.workspace_mode != "read-write" and not refused(partial(create, WORKSPACE), _KEEPS_OUT):
-        return Layer("workspace", "absent", f"{WORKSPACE} is writable, though it is {spec.workspace_mode}")
-    state = {"read-write": "writable", "read-only": "read-only", "off": "not shown"}[spec.workspace_mode]
-    more = f"; writable besides: {', '.join(map(str, spec.read_write))}" if spec.read_write else ""
-    return Layer("workspace", "enforced", state + more)
 
 
 def _limits(spec: Spec, outside: Outside) -> Layer:
@@ -134,7 +114,3 @@ def _limits(spec: Spec, outside: Outside) -> Layer:
 def _in_group(controller: str, memberships: Sequence[Sequence[str]]) -> bool:
     mine = {name: path for _, names, path in memberships for name in names.split(",")}
     return cgroups.PREFIX in mine.get(controller, mine.get("", ""))
-
-
-def _flag(name: str, holds: bool, detail: str) -> Layer:  # noqa: FBT001 - a finding, always by position
-    return Layer(name, "enforced" if holds else "absent", detail if holds else f"not so: {detail}")

@@ -1,4 +1,4 @@
-"""The part of the probe which looks how far a sandbox reaches: its network, the ports in it, and Landlock's rules."""
+"""The part of the probe which looks how far a sandbox reaches: workspace, network, ports, and Landlock's rules."""
 
 import errno
 import socket
@@ -15,6 +15,8 @@ _OUTSIDE: Final = (
     (socket.AF_INET, "192.0.2.1"),
     (socket.AF_INET6, "2001:db8::1"),
 )  # addresses of documentation, nobody's
+KEEPS_OUT: Final = {errno.EROFS, errno.EACCES, errno.EPERM}
+"""How a place that cannot be written says so."""
 _COUNTS: Final = ("sockstat", "sockstat6")
 
 
@@ -34,6 +36,22 @@ def egress(spec: Spec) -> Layer:
         return Layer("egress", "absent", f"there are other sockets than the {len(spec.listeners)} listeners")
     ways = ", ".join(f"{host}:{port} ({name})" for name, (host, port) in spec.listeners.items())
     return Layer("egress", "enforced", f"the only way out is {ways}" if ways else "no way out")
+
+
+def workspace(spec: Spec) -> Layer:
+    """See that the workspace can be written, or not, as it was wanted."""
+    writable = [*([WORKSPACE] if spec.workspace_mode == "read-write" else []), *map(str, spec.read_write)]
+    for folder in writable:
+        try:
+            attempts.write_to(folder)
+        except OSError as error:
+            reason = f"{folder} is not writable: {error.strerror}"
+            return Layer("workspace", "absent", reason, "Give the folder to the host uid.")
+    if spec.workspace_mode != "read-write" and not refused(partial(attempts.create, WORKSPACE), KEEPS_OUT):
+        return Layer("workspace", "absent", f"{WORKSPACE} is writable, though it is {spec.workspace_mode}")
+    state = {"read-write": "writable", "read-only": "read-only", "off": "not shown"}[spec.workspace_mode]
+    more = f"; writable besides: {', '.join(map(str, spec.read_write))}" if spec.read_write else ""
+    return Layer("workspace", "enforced", state + more)
 
 
 def rules(spec: Spec, version: int, witness: str) -> Layer:

@@ -21,6 +21,11 @@ class Layer:
     hint: str = ""
 
 
+def flag(name: str, holds: bool, detail: str) -> Layer:  # noqa: FBT001 - a finding, always by position
+    """Give a layer that holds as `detail` says, or does not."""
+    return Layer(name, "enforced" if holds else "absent", detail if holds else f"not so: {detail}")
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """The layers of one sandbox, in the order in which they were tried."""
