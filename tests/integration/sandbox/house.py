@@ -118,5 +118,8 @@ def _name(pid: int) -> str:
 
 
 def asleep(pid: int) -> bool:
-    """Whether a process waits for something to do."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+    """Whether a process waits for something to do: in `poll`, where the kernel says in what it waits."""
+    waits = Path(f"/proc/{pid}/wchan").read_text()
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S" and (
+        waits == "0" or "poll" in waits
+    )
