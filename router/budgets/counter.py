@@ -44,9 +44,17 @@ class Counter:
         """Whether to warn for the first time when so much more is used."""
         return self._line is not None and not self.warned and self.used + amount >= self._line
 
-    def charge(self, amount: int) -> None:
-        """Count what was used."""
+    def charge(self, amount: int) -> list[str]:
+        """Count what was used; gives what is to be told, which is that a line was passed."""
+        said = []
+        before, limit = self.used, self.budget.limit
+        if self.warns(amount):
+            self.warned = True
+            said.append("budget_warned")
         self.used = min(self.used + amount, MOST)
+        if before <= limit < self.used:
+            said.append("budget_exceeded")
+        return said
 
 
 class Counters:

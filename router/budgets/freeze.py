@@ -8,12 +8,16 @@ from router.refusal import Refusal
 
 @dataclass(frozen=True)
 class Freeze:
-    """How it is; `caller`, `reason` and `time_micros` are of the last change, empty where there was none."""
+    """How it is; `caller`, `reason` and `time_micros` are of the last change, empty where there was none.
+
+    `cut`: calls that run are to end, too.
+    """
 
     frozen: bool = False
     reason: str = ""
     caller: str = ""
     time_micros: int = 0
+    cut: bool = False
 
     def text(self) -> str:
         """Write it as it is stored."""

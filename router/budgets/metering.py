@@ -1,4 +1,4 @@
-"""The meter with what it writes through, for as long as a context lasts."""
+"""The meter with what it writes through, for as long as a context lasts: where this router alone has the database."""
 
 import asyncio
 import sqlite3
@@ -6,10 +6,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
+from router.budgets.counts import LocalCounts
 from router.budgets.meter import Meter
-from router.store.budgets import BudgetStore
+from router.budgets.recovery import lost
+from router.budgets.subjects import Subjects
+from router.store.budgets import BudgetStore, LocalChanges, end
 from router.store.database import Writer
 from router.store.journal import Journal
+from router.store.local import LocalBackend
 from signet.kit.lifecycle import StartError
 from signet.kit.log import Log
 from signet.kit.times import now_micros
@@ -23,12 +27,13 @@ async def metering(path: Path, log: Log, clock: Callable[[], int] = now_micros) 
     """
     writer = Writer(path)
     kept = BudgetStore(path)
-    journal = Journal(writer)
-    meter = Meter(journal, kept, log, clock)
+    backend = LocalBackend(writer)
+    journal = Journal(backend)
+    meter = Meter(journal, LocalCounts(kept.use, kept.most), LocalChanges(), log, clock)
     try:
-        _start(meter, writer, path)
+        _start(meter, kept, writer, log)
         writing = asyncio.create_task(journal.run())
-        tidying = asyncio.create_task(_tidy(journal, path))
+        tidying = asyncio.create_task(_tidy(backend, path))
         try:
             yield meter
         finally:
@@ -40,18 +45,33 @@ async def metering(path: Path, log: Log, clock: Callable[[], int] = now_micros) 
         writer.close()
 
 
-def _start(meter: Meter, writer: Writer, path: Path) -> None:
+def start(meter: Meter, kept: BudgetStore, writer: Writer, log: Log) -> int:
+    """Read what is kept, and settle the calls that a router before this one left; gives how many.
+
+    Each counts as its worst case, for nobody knows how far it came. Raises sqlite3.Error.
+    """
+    meter.take_freeze(kept.freeze())
+    budgets = kept.budgets()
+    reserved = kept.reserved()
+    if reserved:
+        writer.transact(end(*lost(reserved, Subjects(budgets), meter.now)))
+        log.warning("calls_lost", calls=len(reserved))
+    meter.take(budgets)
+    return len(reserved)
+
+
+def _start(meter: Meter, kept: BudgetStore, writer: Writer, log: Log) -> None:
     try:
-        meter.start(writer)
+        start(meter, kept, writer, log)
     except sqlite3.Error as error:
-        raise StartError(f"{path} cannot be read or written ({error}): see `signet doctor`") from error
+        raise StartError(f"{writer.path} cannot be read or written ({error}): see `signet doctor`") from error
 
 
-async def _tidy(journal: Journal, path: Path) -> None:
+async def _tidy(backend: LocalBackend, path: Path) -> None:
     """Bring what was written from the write-ahead log into the database, beside the writer: no call waits for it."""
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)) as connection:
         while True:
-            await journal.grown()
+            await backend.grown()
             tidying = asyncio.ensure_future(asyncio.to_thread(_checkpoint, connection))
             try:
                 await asyncio.shield(tidying)

@@ -1,4 +1,4 @@
-"""What becomes of calls that ran when the router died: each counts as the worst that it can have been. Pure."""
+"""What becomes of calls that ran when their router died: each counts as the worst that it can have been. Pure."""
 
 from collections import Counter as Sums
 from collections.abc import Iterable

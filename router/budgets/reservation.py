@@ -7,10 +7,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from router.authorise import Identity
-from router.budgets.budget import Amounts
-from router.budgets.counter import Counter
 from router.budgets.estimate import Estimate
+from router.budgets.fit import Holds, charges
 from router.budgets.refusals import unavailable
+from router.refusal import Refusal
 from router.store.journal import Entry, JournalError
 from router.store.ledger import Row
 from router.usage import Usage
@@ -51,7 +51,7 @@ class Reservation:
         self.call = call
         self.micros = micros
         self.began = time.monotonic()
-        self.holds: list[tuple[Counter, int]] = []
+        self.holds: Holds = []
         self.row: Row | None = None
         self.stored: Entry | None = None
         self._task: asyncio.Task[object] | None = None
@@ -60,7 +60,7 @@ class Reservation:
         self._ended = False
 
     def values(self) -> tuple[object, ...]:
-        """Give what is stored, in the order of RESERVED."""
+        """Give what is stored: the columns of `reservations` up to its router."""
         who, target, estimate = self.who, self.target, self.estimate
         provider = target.name if target.name.startswith("providers/") else ""
         return (
@@ -70,12 +70,18 @@ class Reservation:
         )  # fmt: skip
 
     async def begun(self, entry: Entry) -> None:
-        """Wait until it is on disk; where that fails, or the caller leaves meanwhile, it is given back."""
+        """Wait until it is on disk; where that fails, or the caller leaves meanwhile, it is given back.
+
+        Raises Refusal where it cannot be, or the database does not admit it.
+        """
         try:
             await entry.stored()
         except JournalError as error:
             self.released()
             raise unavailable(error) from error
+        except Refusal:
+            self.released()
+            raise
         except asyncio.CancelledError:
             self._end()
             raise
@@ -130,19 +136,13 @@ class Reservation:
         if cut and task is not None and task.uncancel() == 0:
             raise self._meter.freeze.refusal() from error
 
-    def charges(self, row: Row) -> list[tuple[Counter, int]]:
-        """Say what a settlement adds to which counts; where its price is not known any more, what was held."""
-        if not self.holds:
-            return []
-        used = Amounts(row.cost_microusd, row.input_tokens + row.output_tokens, -(-row.duration_micros // _SECOND))
-        return [
-            (counter, held if (amount := counter.budget.amount(used)) is None else max(amount, 0))
-            for counter, held in self.holds
-        ]
+    def charges(self, row: Row) -> Holds:
+        """Say what a settlement adds to which counts."""
+        return charges(self.holds, row)
 
-    def settled(self, charges: list[tuple[Counter, int]]) -> None:
+    def settled(self, charged: Holds) -> None:
         """Take note that it is on disk."""
-        for counter, amount in charges:
+        for counter, amount in charged:
             self._meter.charge(counter, amount)
         self._meter.ended(self)
 

@@ -2,15 +2,15 @@
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from router.budgets.budget import COST, EACH, REQUESTS, SECONDS, TOKENS, Budget
 from router.budgets.freeze import Freeze
 from router.budgets.period import start, window
 from router.store.database import BUSY_SECONDS
-from router.store.journal import RESERVED, Work
 from router.store.ledger import INSERT, Row
+from router.store.local import RESERVED, LocalWork
 
 _FIELDS = [field.name for field in fields(Budget)]
 _NAMES = ", ".join(f'"{name}"' for name in _FIELDS)
@@ -52,7 +52,7 @@ class Reserved:
 class BudgetStore:
     """Reads, on connections of its own; a read of one count takes some microseconds, so it is not awaited.
 
-    Writes are made as work for the journal. Raises sqlite3.Error.
+    Raises sqlite3.Error.
     """
 
     def __init__(self, path: Path) -> None:
@@ -69,8 +69,7 @@ class BudgetStore:
 
     def budgets(self) -> list[Budget]:
         """Give all, by id."""
-        rows = self._reading.execute(f"SELECT {_NAMES} FROM budgets ORDER BY id")  # noqa: S608 - our own names
-        return [Budget(**{**dict(zip(_FIELDS, row, strict=True)), "soft": bool(row[6])}) for row in rows]
+        return _budgets(self._reading)
 
     def use(self, budget: str, subject: str, when: str) -> tuple[int, bool]:
         """Give what is settled of a budget for a subject in a window, and whether it was warned of."""
@@ -97,45 +96,45 @@ class BudgetStore:
         return [Reserved(*row) for row in self._reading.execute(f"SELECT {', '.join(RESERVED)} FROM reservations")]  # noqa: S608 - our own names
 
 
-def put(budget: Budget, micros: int, *, anew: bool) -> Work:
-    """Make the work of storing a budget.
+class LocalChanges:
+    """Makes LocalWork."""
 
-    With `anew` its count is made from the ledger's rows of the window of a time; else only whether it was warned of is
-    forgotten.
-    """
-    value = tuple(getattr(budget, name) for name in _FIELDS)
+    def put(self, budget: Budget, micros: int) -> LocalWork:
+        """Store a budget."""
 
-    def work(connection: sqlite3.Connection) -> None:
-        connection.execute(_PUT, value)
-        if anew:
-            connection.execute("DELETE FROM budget_uses WHERE budget = ?", (budget.id,))
-            _count(connection, budget, micros)
-        else:
-            connection.execute("UPDATE budget_uses SET warned = 0 WHERE budget = ?", (budget.id,))
+        def work(connection: sqlite3.Connection) -> list[Budget]:
+            old = next((each for each in _budgets(connection) if each.id == budget.id), None)
+            kept = replace(budget, create_micros=old.create_micros if old else micros)
+            connection.execute(_PUT, tuple(getattr(kept, name) for name in _FIELDS))
+            if old is None or not kept.counts_as(old):
+                connection.execute("DELETE FROM budget_uses WHERE budget = ?", (kept.id,))
+                _count(connection, kept, micros)
+            else:
+                connection.execute("UPDATE budget_uses SET warned = 0 WHERE budget = ?", (kept.id,))
+            return _budgets(connection)
 
-    return work
+        return work
+
+    def remove(self, ident: str) -> LocalWork:
+        """Forget a budget and its counts."""
+
+        def work(connection: sqlite3.Connection) -> list[Budget]:
+            connection.execute("DELETE FROM budgets WHERE id = ?", (ident,))
+            connection.execute("DELETE FROM budget_uses WHERE budget = ?", (ident,))
+            return _budgets(connection)
+
+        return work
+
+    def keep(self, freeze: Freeze) -> LocalWork:
+        """Store the stop switch."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT OR REPLACE INTO settings (name, value) VALUES ('freeze', ?)", (freeze.text(),))
+
+        return work
 
 
-def remove(ident: str) -> Work:
-    """Make the work of forgetting a budget and its counts."""
-
-    def work(connection: sqlite3.Connection) -> None:
-        connection.execute("DELETE FROM budgets WHERE id = ?", (ident,))
-        connection.execute("DELETE FROM budget_uses WHERE budget = ?", (ident,))
-
-    return work
-
-
-def keep(freeze: Freeze) -> Work:
-    """Make the work of storing the stop switch."""
-
-    def work(connection: sqlite3.Connection) -> None:
-        connection.execute("INSERT OR REPLACE INTO settings (name, value) VALUES ('freeze', ?)", (freeze.text(),))
-
-    return work
-
-
-def end(rows: Iterable[Row], uses: Iterable[tuple[str, str, str, int]]) -> Work:
+def end(rows: Iterable[Row], uses: Iterable[tuple[str, str, str, int]]) -> LocalWork:
     """Make the work of ending every reservation.
 
     `rows` is what becomes of each in the ledger, `uses` what that adds to counts: budget, subject, window and amount.
@@ -148,6 +147,11 @@ def end(rows: Iterable[Row], uses: Iterable[tuple[str, str, str, int]]) -> Work:
         connection.executemany("DELETE FROM reservations WHERE id = ?", [row[:1] for row in ended])
 
     return work
+
+
+def _budgets(connection: sqlite3.Connection) -> list[Budget]:
+    rows = connection.execute(f"SELECT {_NAMES} FROM budgets ORDER BY id")  # noqa: S608 - our own names
+    return [Budget(**{**dict(zip(_FIELDS, row, strict=True)), "soft": bool(row[6])}) for row in rows]
 
 
 def _count(connection: sqlite3.Connection, budget: Budget, micros: int) -> None:

@@ -1,91 +1,93 @@
 """The one writer of what calls hold and use: commits in groups, and each caller told when its own is on disk."""
 
 import asyncio
-import sqlite3
-import threading
 from collections.abc import Callable
-from queue import SimpleQueue
-from typing import Any, Protocol
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol
 
 from router.budgets.counter import Counter
-from router.store.database import Writer
-from router.store.ledger import INSERT, Row
+from router.store.ledger import Row
+
+if TYPE_CHECKING:
+    from router.budgets.reservation import Reservation
+    from router.refusal import Refusal
 
 _BATCH = 500
 _WAITING = 10_000
 _UNWRITTEN = 1_000
 _AGAIN_SECONDS = 1.0
-_GROWN = 128
 
-RESERVED = (
-    "id", "time_micros", "caller", "run", "agent", "session", "model", "provider", "upstream_model", "price_source",
-    "input_tokens", "output_tokens", "seconds", "cost_microusd",
-)  # fmt: skip
-_RESERVE = f"INSERT INTO reservations ({', '.join(RESERVED)}) VALUES ({', '.join('?' * len(RESERVED))})"  # noqa: S608 - our own names
-_END = "DELETE FROM reservations WHERE id = ?"
-_USE = """INSERT INTO budget_uses (budget, subject, "window", used, warned) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET used = min(used + excluded.used, 1 << 61), warned = max(warned, excluded.warned)"""
-
-Work = Callable[[sqlite3.Connection], Any]
+Work = Callable[[Any], Any]
+"""What stands in a transaction of its own; what it is given, and whether it is awaited, its backend says."""
 
 
 class JournalError(Exception):
     """Raised for what could not be stored. What depends on it must not be done."""
 
 
-class _AlreadyEnded(Exception):
-    """Raised in the thread where a reservation that is to be settled is not there any more."""
+class Unwritable(Exception):
+    """Raised by a backend whose database cannot be written now. Nothing of the group is stored.
+
+    But where it is `doubtful`, all of it may be: the answer to the commit was lost.
+    """
+
+    def __init__(self, message: str, *, doubtful: bool = False) -> None:
+        super().__init__(message)
+        self.doubtful = doubtful
 
 
-class Call(Protocol):
-    """What the journal asks of a call that holds something."""
+class Fenced(Exception):
+    """Raised by a backend when another router took this one for dead, and settled all that it held."""
 
-    def charges(self, row: Row) -> list[tuple[Counter, int]]:
-        """Say what a settlement adds to which counts."""
 
-    def settled(self, charges: list[tuple[Counter, int]]) -> None:
-        """Take note that it is settled: on disk."""
+class AlreadyEnded(Exception):
+    """Raised by a backend for a group in which a reservation is to be settled that is not there any more."""
 
-    def released(self) -> None:
-        """Take note that it is released: on disk."""
+
+class Kind(Enum):
+    """What an entry does."""
+
+    RESERVE = 1
+    SETTLE = 2
+    RELEASE = 3
+    WORK = 4
 
 
 class Entry:
     """What is to be written, and who waits for it.
 
-    It is a reservation's values, a settlement's row, work that stands in a transaction of its own, or else a release.
+    A backend leaves in `charged` what a settlement counted, and in `refusal` why a reservation is not admitted.
     """
 
-    __slots__ = ("call", "charged", "error", "ident", "reserve", "row", "then", "waiting", "work", "written")
+    __slots__ = ("call", "charged", "error", "kind", "refusal", "row", "then", "waiting", "work", "written")
 
     def __init__(
         self,
-        call: Call | None = None,
+        kind: Kind,
+        call: "Reservation | None" = None,
         *,
-        ident: str = "",
-        reserve: tuple[object, ...] | None = None,
         row: Row | None = None,
         work: Work | None = None,
         then: Callable[[Any], None] | None = None,
     ) -> None:
+        self.kind = kind
         self.call = call
-        self.ident = ident
-        self.reserve = reserve
         self.row = row
         self.work = work
         self.then = then
         self.charged: list[tuple[Counter, int]] = []
+        self.refusal: Refusal | None = None
         self.waiting: list[asyncio.Future[None]] = []
         self.written = False
-        self.error: JournalError | None = None
+        self.error: Exception | None = None
 
     @property
     def ends(self) -> bool:
         """Whether it ends a reservation."""
-        return self.reserve is None and self.work is None
+        return self.kind is Kind.SETTLE or self.kind is Kind.RELEASE
 
     async def stored(self) -> None:
-        """Wait until it is on disk; who is cancelled leaves it in the queue. Raises JournalError."""
+        """Wait until it is on disk; who is cancelled leaves it in the queue. Raises JournalError, Refusal."""
         if self.error is not None:
             raise self.error
         if not self.written:
@@ -93,7 +95,7 @@ class Entry:
             self.waiting.append(future)
             await future
 
-    def tell(self, error: "JournalError | None") -> None:
+    def tell(self, error: "JournalError | Refusal | None") -> None:
         """Tell all who wait how it went."""
         self.written, self.error = error is None, error
         waiting, self.waiting = self.waiting, []
@@ -105,61 +107,65 @@ class Entry:
                     future.set_exception(error)
 
 
+class Backend(Protocol):
+    """A database that the journal writes to. One group at a time."""
+
+    async def write(self, batch: list[Entry]) -> Any:
+        """Store a group, all of it or nothing; durable when this returns. Gives a work's result.
+
+        A work is a group by itself. Raises Unwritable, Fenced, AlreadyEnded; anything else means that one of several
+        entries is bad, and each is tried by itself.
+        """
+
+    async def aclose(self) -> None:
+        """Let go of the database."""
+
+
 class Journal:
     """Entries go in while `run` runs. A group is what came while the one before it was being written."""
 
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
         self._entries: list[Entry] = []
         self._unwritten: list[Entry] = []
         self._came = asyncio.Event()
         self._ending = False
-        self._groups = 0
-        self._grown = asyncio.Event()
+        self.fenced = asyncio.Event()
+        """Set when another router took this one for dead: nothing can be reserved any more."""
 
-    def reserve(self, row: tuple[object, ...]) -> Entry:
-        """Store a reservation, the values of RESERVED.
+    def reserve(self, call: "Reservation") -> Entry:
+        """Store a reservation, once it is admitted.
 
         Raises JournalError at once where too much waits, or could not be written before.
         """
         if self._ending or len(self._entries) >= _WAITING or len(self._unwritten) >= _UNWRITTEN:
             raise JournalError("the ledger is behind")
-        return self._add(Entry(reserve=row))
+        return self._add(Entry(Kind.RESERVE, call))
 
-    def settle(self, call: Call, row: Row) -> Entry:
+    def settle(self, call: "Reservation", row: Row) -> Entry:
         """Store a ledger row, count it, and end its reservation: all or nothing, and once.
 
         Where that fails, who waits is told, and it is tried again until it is written or the router ends.
         """
-        return self._add(Entry(call, ident=row.id, row=row))
+        return self._add(Entry(Kind.SETTLE, call, row=row))
 
-    def release(self, call: Call, ident: str) -> Entry:
+    def release(self, call: "Reservation") -> Entry:
         """End a reservation of which nothing was used; tried again as a settlement is."""
-        return self._add(Entry(call, ident=ident))
+        return self._add(Entry(Kind.RELEASE, call))
 
     def work(self, work: Work, then: Callable[[Any], None]) -> Entry:
         """Do work in a transaction of its own, between groups; `then` is called with its result before the next."""
         if self._ending:
             raise JournalError("the router is ending")
-        return self._add(Entry(work=work, then=then))
+        return self._add(Entry(Kind.WORK, work=work, then=then))
 
     async def run(self) -> None:
-        """Write until `finish` was called and all before it is written."""
-        inbox: SimpleQueue[tuple[Work, asyncio.Future[Any]] | None] = SimpleQueue()
-        loop = asyncio.get_running_loop()
-        thread = threading.Thread(target=self._serve, args=(inbox, loop), name="journal", daemon=True)
-        thread.start()
+        """Write until `finish` was called and all before it is written; the backend is closed then."""
         try:
             while await self._wait():
-                await self._store(inbox, self._next())
+                await self._store(self._next())
         finally:
-            inbox.put(None)
-            thread.join()
-
-    async def grown(self) -> None:
-        """Wait until some 128 more groups were written: then the write-ahead log is worth a look."""
-        await self._grown.wait()
-        self._grown.clear()
+            await self._backend.aclose()
 
     def finish(self) -> None:
         """Let `run` return once it has written what came before; what cannot be written stays reserved."""
@@ -189,92 +195,58 @@ class Journal:
         """Take the next group: as much as fits, or a work by itself."""
         count = 0
         for entry in self._entries[:_BATCH]:
-            if entry.work is not None:
+            if entry.kind is Kind.WORK:
                 break
             count += 1
         batch, self._entries = self._entries[: max(count, 1)], self._entries[max(count, 1) :]
         return batch
 
-    async def _store(self, inbox: "SimpleQueue[Any]", batch: list[Entry]) -> None:
-        done = asyncio.get_running_loop().create_future()
-        self._groups += 1
-        if self._groups % _GROWN == 0:
-            self._grown.set()
-        first = batch[0]
-        inbox.put((first.work or _group(batch), done))
-        result, error = await done
-        if error is None:
+    async def _store(self, batch: list[Entry]) -> None:
+        try:
+            result = await self._backend.write(batch)
+        except Unwritable as error:
+            self._failed(batch, error)
+        except Fenced as error:
+            self._fence(batch, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, they who wait are told
+            if len(batch) > 1:
+                for entry in batch:  # one of them is bad: the others need not suffer
+                    await self._store([entry])
+            elif isinstance(error, AlreadyEnded):
+                _finish(batch[0], None)
+            else:
+                self._failed(batch, error)
+        else:
             for entry in batch:
                 _finish(entry, result)
-        elif isinstance(error, _AlreadyEnded) and len(batch) == 1:
-            _finish(first, None)
-        elif len(batch) > 1 and not isinstance(error, sqlite3.OperationalError | OSError):
-            for entry in batch:  # one of them is bad: the others need not suffer
-                await self._store(inbox, [entry])
-        else:
-            self._failed(batch, error)
 
     def _failed(self, batch: list[Entry], error: Exception) -> None:
+        again = isinstance(error, Unwritable) and not self._ending
         for entry in batch:
             entry.tell(JournalError(f"the ledger cannot be written: {error}"))
-            if entry.ends and not self._ending and isinstance(error, sqlite3.OperationalError | OSError):
+            if again and entry.ends:
                 self._unwritten.append(entry)
+            elif again and entry.kind is Kind.RESERVE and error.doubtful:  # type: ignore[attr-defined] # as `again` says
+                self._unwritten.append(Entry(Kind.RELEASE, entry.call))
 
-    def _serve(self, inbox: "SimpleQueue[Any]", loop: asyncio.AbstractEventLoop) -> None:
-        while (job := inbox.get()) is not None:
-            work, done = job
-            result, error = None, None
-            try:
-                result = self._writer.transact(work)
-            except Exception as caught:  # noqa: BLE001 - whatever it is, they who wait are told
-                error = caught
-            loop.call_soon_threadsafe(_tell, done, (result, error))
-
-
-def _tell(done: asyncio.Future[Any], outcome: tuple[Any, Exception | None]) -> None:
-    if not done.done():
-        done.set_result(outcome)
+    def _fence(self, batch: list[Entry], error: Fenced) -> None:
+        """Let no call begin any more; what is to be ended was ended by whoever took this router for dead."""
+        self.fenced.set()
+        for entry in batch:
+            if entry.ends:
+                _finish(entry, None)
+            else:
+                entry.tell(JournalError(str(error)))
 
 
 def _finish(entry: Entry, result: Any) -> None:
     if entry.then is not None:
         entry.then(result)
-    if entry.call is not None and entry.row is not None:
+    if entry.refusal is not None:
+        entry.tell(entry.refusal)
+        return
+    if entry.kind is Kind.SETTLE and entry.call is not None:
         entry.call.settled(entry.charged)
-    elif entry.call is not None:
+    elif entry.kind is Kind.RELEASE and entry.call is not None:
         entry.call.released()
     entry.tell(None)
-
-
-def _group(batch: list[Entry]) -> Work:
-    """Make the work of a group. What it counts is decided here, in the event loop."""
-    reserves = [entry.reserve for entry in batch if entry.reserve is not None]
-    rows = [entry.row for entry in batch if entry.row is not None]
-    settled = [(entry.ident,) for entry in batch if entry.row is not None]
-    released = [(entry.ident,) for entry in batch if entry.ends and entry.row is None]
-    uses = _uses(batch)
-
-    def work(connection: sqlite3.Connection) -> None:
-        connection.executemany(_RESERVE, reserves)
-        connection.executemany(_END, released)
-        if settled:
-            if connection.executemany(_END, settled).rowcount != len(settled):
-                raise _AlreadyEnded
-            connection.executemany(INSERT, rows)
-        connection.executemany(_USE, uses)
-
-    return work
-
-
-def _uses(batch: list[Entry]) -> list[tuple[str, str, str, int, bool]]:
-    """Add up what a group counts, so that a count that many calls share is written once."""
-    added: dict[Counter, int] = {}
-    for entry in batch:
-        if entry.row is not None and entry.call is not None:
-            entry.charged = entry.call.charges(entry.row)
-            for counter, amount in entry.charged:
-                added[counter] = added.get(counter, 0) + amount
-    return [
-        (counter.budget.id, counter.subject, counter.window, amount, counter.warned or counter.warns(amount))
-        for counter, amount in added.items()
-    ]

@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from router.authorise import Identity
+from router.budgets.counts import LocalCounts
 from router.budgets.estimate import Estimate
 from router.budgets.meter import Meter
+from router.budgets.metering import start
 from router.budgets.period import window
 from router.budgets.reservation import Reservation, Target
-from router.store.budgets import BudgetStore
+from router.store.budgets import BudgetStore, LocalChanges
 from router.store.database import Writer, open_database
 from router.store.journal import Journal
 from router.store.ledger import Row
+from router.store.local import LocalBackend
 from router.usage import Usage
 from signet.kit.log import Log
 from signet.kit.names import uuid7
@@ -58,9 +61,10 @@ class Desk:
         self.log = Silent()
         self.writer = Writer(path)
         self.kept = BudgetStore(path)
-        self.journal = Journal(self.writer)
-        self.meter = Meter(self.journal, self.kept, self.log, lambda: self.now)
-        self.lost = self.meter.start(self.writer)
+        self.journal = Journal(LocalBackend(self.writer))
+        self.counts = LocalCounts(self.kept.use, self.kept.most)
+        self.meter = Meter(self.journal, self.counts, LocalChanges(), self.log, lambda: self.now)
+        self.lost = start(self.meter, self.kept, self.writer, self.log)
         self.writing = asyncio.create_task(self.journal.run())
 
     async def crash(self) -> None:

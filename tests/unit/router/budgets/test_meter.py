@@ -372,7 +372,7 @@ async def test_counts_that_are_dropped_from_memory_are_read_again(
     for name, subject in (("each", "agents/-"), ("run", "runs/-"), ("all", "")):
         await open_desk.meter.put(Budget(name, subject, limit=100_000))
     held = [await open_desk.reserve(10, who(f"a{number}", f"r{number}")) for number in range(9)]
-    assert open_desk.meter._counters._count > 9  # what is held stays
+    assert open_desk.counts._counters._count > 9  # what is held stays
     for reservation in held:
         await reservation.settle(row(reservation, 7))
     for number in range(9):
@@ -383,7 +383,7 @@ async def test_counts_that_are_dropped_from_memory_are_read_again(
             "run": 7,
         }
         await again.settle(row(again, 5))
-    assert open_desk.meter._counters._count < 9
+    assert open_desk.counts._counters._count < 9
     assert [open_desk.used(name) for name in ("all", "each", "run")] == [108, 12, 12]
 
 
