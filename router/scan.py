@@ -1,22 +1,20 @@
 """Looking for local model servers on hosts that were named, at the ports that they usually have."""
 
 import asyncio
-import json
 import re
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from router.wire import Request, Target, Wire, WireError
+from router.providers.detect import detect
+from router.wire import Wire
 from signet.kit.errors import invalid
 
 HOSTS = 64
 """The most that are looked at: a scan is of machines that somebody has, never of a network."""
-KNOWN = {11434: "ollama", 1234: "lmstudio", 8080: "llamacpp", 8000: "vllm"}
+KNOWN = {11434: "OLLAMA", 1234: "LMSTUDIO", 8080: "LLAMACPP", 8000: "VLLM"}
 _AT_ONCE = 16
-_SECONDS = 2.0
-_MAX_BYTES = 1 << 20
 _MAX_MODELS = 1000
+_MAX_NAME = 63
 _HOST = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]{1,253})(?::(?P<port>\d{1,5}))?")
 _SLUG = re.compile(r"[^a-z0-9]+")
 _PORTS = range(1, 1 << 16)
@@ -24,15 +22,20 @@ _PORTS = range(1, 1 << 16)
 
 @dataclass(frozen=True)
 class Found:
-    """A server that lists models in OpenAI's form. `name` is what a provider for it could be called."""
+    """A server of models. `name` is what a provider for it could be called; `wants_key`: it tells nothing without."""
 
     name: str
+    kind: str
     base_url: str
     models: tuple[str, ...]
+    wants_key: bool = False
 
 
 async def scan(wire: Wire, hosts: Sequence[str]) -> list[Found]:
-    """Ask every place once, for two seconds each; what does not answer is left out. Raises InvalidArgument."""
+    """Ask every place once, for two seconds, and what answers which server it is; what does not answer is left out.
+
+    Raises InvalidArgument.
+    """
     places = _places(hosts)
     slots = asyncio.Semaphore(_AT_ONCE)
 
@@ -41,7 +44,7 @@ async def scan(wire: Wire, hosts: Sequence[str]) -> list[Found]:
             return await _ask(wire, *place)
 
     found = await asyncio.gather(*map(ask, places))
-    return [server for server in found if server]
+    return _named([server for server in found if server])
 
 
 def _places(hosts: Sequence[str]) -> list[tuple[str, int]]:
@@ -61,24 +64,31 @@ def _places(hosts: Sequence[str]) -> list[tuple[str, int]]:
 
 async def _ask(wire: Wire, host: str, port: int) -> Found | None:
     base_url = f"http://{host}:{port}/v1"
-    with suppress(TimeoutError, WireError, ValueError, RecursionError):
-        async with asyncio.timeout(_SECONDS):
-            answer = await wire.open(Target(base_url), Request("/models"))
-            try:
-                body = b""
-                while answer.status == 200 and len(body) <= _MAX_BYTES and (piece := await answer.read()):  # noqa: PLR2004 - OK
-                    body += piece
-            finally:
-                await answer.aclose()
-        if models := _models(body):
-            where = _SLUG.sub("-", host.lower()).strip("-")
-            return Found(f"{KNOWN.get(port, 'openai')}-{where}"[:63].rstrip("-"), base_url, models)
-    return None
+    server = await detect(wire, base_url)
+    if server is None:
+        return None
+    kind = KNOWN.get(port, server.kind) if server.wants_key and server.kind == "OPENAI" else server.kind
+    if not server.models and not server.wants_key and kind == "OPENAI":
+        return None  # an empty list of whatever
+    where = _SLUG.sub("-", host.lower()).strip("-")
+    usual = KNOWN.get(port) == kind
+    name = _short(f"{kind.lower()}-{where}", "" if usual else f"-{port}")
+    return Found(name, kind, base_url, server.models[:_MAX_MODELS], server.wants_key)
 
 
-def _models(body: bytes) -> tuple[str, ...]:
-    """Read a list of models; nothing for what is none."""
-    value = json.loads(body)
-    listed = value.get("data") if isinstance(value, dict) else None
-    names = [item.get("id") for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
-    return tuple(name for name in names if isinstance(name, str) and name.isprintable() and name)[:_MAX_MODELS]
+def _named(found: Sequence[Found]) -> list[Found]:
+    """Give each a name of its own: long hosts are cut, and may then be alike."""
+    names: set[str] = set()
+    named = []
+    for server in found:
+        name, turn = server.name, 1
+        while name in names:
+            turn += 1
+            name = _short(server.name, f"-{turn}")
+        names.add(name)
+        named.append(replace(server, name=name))
+    return named
+
+
+def _short(name: str, end: str) -> str:
+    return name[: _MAX_NAME - len(end)].rstrip("-") + end

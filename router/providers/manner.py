@@ -1,12 +1,12 @@
 """What is particular about one kind of server that speaks OpenAI's form: what it tells of itself, and how."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from router.model import Health, Profile, State
 from router.price import UNKNOWN, Price
-from router.providers.reader import Reader
+from router.providers.reader import Reader, tokens
 
 READY = Health(State.READY)
 _MOST_NAME = 200
@@ -40,8 +40,11 @@ class Manner(Protocol):
         """Count a chat request's tokens exactly, as the model itself does; None where the server has no such thing."""
 
 
+_CONTEXT = ("max_model_len", "context_length", "context_window", "max_context_length")
+
+
 class Plain:
-    """Any server: it tells names and no more."""
+    """Any server: its list tells names, and with some how much a request may have."""
 
     refresh_seconds = 600.0
 
@@ -53,9 +56,10 @@ class Plain:
     async def facts(
         self, reader: Reader, listed: Sequence[Mapping[str, Any]], names: Sequence[str]
     ) -> Mapping[str, Fact]:
-        """Know nothing."""
-        del reader, listed, names
-        return {}
+        """Read the words that lists have for it."""
+        del reader, names
+        found = {str(row.get("id")): max(tokens(row.get(word)) for word in _CONTEXT) for row in listed}
+        return {name: Fact(replace(guess(name), context_tokens=context)) for name, context in found.items() if context}
 
     async def count(self, reader: Reader, body: Mapping[str, Any], model: str) -> int | None:
         """Know nothing."""

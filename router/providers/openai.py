@@ -40,6 +40,7 @@ class OpenAI:
         self._gate = Gate(f"provider {spec.id}", concurrency=options.concurrency, queue=options.queue)
         self._task: asyncio.Task[None] | None = None
         self._checked = asyncio.Condition()
+        self._asking = asyncio.Lock()  # two who ask for the same details at once would ask for all of them twice
 
     @property
     def spec(self) -> Spec:
@@ -76,7 +77,7 @@ class OpenAI:
         if self._spec.trouble:
             return self._health
         try:
-            async with asyncio.timeout(_CHECK_SECONDS):
+            async with asyncio.timeout(_CHECK_SECONDS), self._asking:
                 listed = await self._list()
         except TimeoutError:
             listed = Health(State.UNAVAILABLE, f"no answer in {_CHECK_SECONDS:g} s")

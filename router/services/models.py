@@ -47,7 +47,13 @@ def wire(model: Model, default: str) -> pb.Model:
         tool_choice=f"TOOL_CHOICE_{model.profile.tool_choice}",
         demonstration=model.profile.demonstration,
         chat=model.profile.chat,
-        embeddings=model.profile.embeddings,
+        embeddings=bool(model.profile.embeddings),
+        tools=model.profile.tools,
+        images=model.profile.images,
+        json_schema=model.profile.json_schema,
+        reasoning=model.profile.reasoning,
+        model_tokens=model.profile.model_tokens,
+        output_tokens=model.profile.output_tokens,
     )
     return pb.Model(
         name=f"models/{model.name}",
@@ -58,6 +64,8 @@ def wire(model: Model, default: str) -> pb.Model:
         state=f"MODEL_STATE_{model.health.state.name}",
         state_detail=model.health.detail,
         is_default=model.name == default,
+        input_price_microusd_per_million=model.price.input_microusd_per_million,
+        output_price_microusd_per_million=model.price.output_microusd_per_million,
     )
 
 

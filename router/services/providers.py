@@ -1,14 +1,17 @@
 """ProviderService: the endpoints that serve models. Keys go in and never come out."""
 
 import time
+from collections.abc import Container
 from typing import Any
 from urllib.parse import urlsplit
 
 from router.fleet import Fleet
 from router.model import Spec
 from router.price import Price
+from router.providers import PROVIDERS
 from router.providers.contract import Provider
-from router.scan import scan
+from router.providers.detect import detect, public
+from router.scan import Found, scan
 from router.wire import Wire
 from signet.kit.errors import invalid
 from signet.kit.names import SLUG, parse_slug
@@ -19,6 +22,7 @@ from signet.v1.providers_pb2_grpc import ProviderServiceServicer
 
 _MAX_KEY_BYTES = 8 << 10
 _MAX_URL = 2000
+_MAX_NAME = 63
 _MAX_MODELS = 1000
 _MAX_MODEL = 200
 _MAX_PRICE = 1 << 40
@@ -37,7 +41,7 @@ class Providers(ProviderServiceServicer):
         given = request.provider
         spec = Spec(
             id=given.name.removeprefix("providers/"),
-            kind="OPENAI",
+            kind=_kind(given) or await self._found_out(given.base_url, request.key),
             base_url=given.base_url.rstrip("/"),
             models=tuple(dict.fromkeys(given.models)),
             price=_price(given),
@@ -76,16 +80,12 @@ class Providers(ProviderServiceServicer):
     async def ScanProviders(self, request: pb.ScanProvidersRequest, context: Any) -> pb.ScanProvidersResponse:
         """Look for local servers on the hosts that are named."""
         found = await scan(self._wire, request.hosts)
+        providers = self._fleet.providers()
+        known = {provider.spec.base_url.rstrip("/"): provider for provider in providers}
+        taken = {provider.spec.id for provider in providers}
         return pb.ScanProvidersResponse(
             providers=[
-                pb.Provider(
-                    name=f"providers/{server.name}",
-                    kind=pb.PROVIDER_KIND_OPENAI,
-                    base_url=server.base_url,
-                    models=server.models,
-                    state=pb.PROVIDER_STATE_READY,
-                )
-                for server in found
+                wire(known[server.base_url]) if server.base_url in known else seen(server, taken) for server in found
             ]
         )
 
@@ -95,6 +95,12 @@ class Providers(ProviderServiceServicer):
         if problem := _key_trouble(request.key):
             raise invalid(("key", problem))
         return pb.SetProviderKeyResponse(provider=wire(await self._fleet.rekey(ident, request.key)))
+
+    async def _found_out(self, base_url: str, key: str) -> str:
+        if known := public(base_url):
+            return known if known in PROVIDERS else "OPENAI"
+        server = await detect(self._wire, base_url, key)
+        return server.kind if server else "OPENAI"
 
 
 def wire(provider: Provider) -> pb.Provider:
@@ -115,6 +121,22 @@ def wire(provider: Provider) -> pb.Provider:
     )
 
 
+def seen(server: Found, taken: Container[str]) -> pb.Provider:
+    """Put a server that a scan found on the wire, under a name that no provider has."""
+    name, turn = server.name, 1
+    while name in taken:
+        turn += 1
+        name = f"{server.name[: _MAX_NAME - 4].rstrip('-')}-{turn}"
+    return pb.Provider(
+        name=f"providers/{name}",
+        kind=f"PROVIDER_KIND_{server.kind}",
+        base_url=server.base_url,
+        models=server.models,
+        state=pb.PROVIDER_STATE_UNAVAILABLE if server.wants_key else pb.PROVIDER_STATE_READY,
+        state_detail="it wants a key" if server.wants_key else "",
+    )
+
+
 def check(request: pb.CreateProviderRequest) -> None:
     """Find everything that is wrong with a new provider. Raises InvalidArgument; the key is never quoted."""
     given = request.provider
@@ -123,8 +145,11 @@ def check(request: pb.CreateProviderRequest) -> None:
     if prefix != "providers" or not SLUG.fullmatch(ident):
         text = "must be `providers/{provider}`, {provider} 1-63 of a-z, 0-9 and -, beginning with a letter"
         problems.append(("provider.name", text))
-    if given.kind == pb.PROVIDER_KIND_EMBEDDED:
-        problems.append(("provider.kind", "the embedded provider is built in: only OPENAI can be added"))
+    if _kind(given) == "EMBEDDED":
+        problems.append(("provider.kind", "the embedded provider is built in: any other kind can be added"))
+    elif _kind(given) not in ("", *PROVIDERS):
+        kinds = ", ".join(sorted(set(PROVIDERS) - {"EMBEDDED"}))
+        problems.append(("provider.kind", f"must be one of {kinds}, or unspecified, to be found out"))
     if trouble := url_trouble(given.base_url):
         problems.append(("provider.base_url", trouble))
     if len(given.models) > _MAX_MODELS or not all(_is_model(name) for name in given.models):
@@ -154,6 +179,14 @@ def url_trouble(url: str) -> str:
     if parts.query or parts.fragment or len(url) > _MAX_URL or not url.isprintable() or " " in url:
         return f"must be an address without ? and #, of at most {_MAX_URL} characters"
     return ""
+
+
+def _kind(given: pb.Provider) -> str:
+    """Give the kind's word; empty where none is given."""
+    if given.kind not in pb.ProviderKind.values():
+        return str(given.kind)
+    word = pb.ProviderKind.Name(given.kind).removeprefix("PROVIDER_KIND_")
+    return "" if word == "UNSPECIFIED" else word
 
 
 def _price(given: pb.Provider) -> Price:

@@ -24,33 +24,33 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16signet/v1/models.proto\x12\tsignet.v1\"\x98\x02\n\x05Model\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n\x08provider\x18\x02 \x01(\tR\x08provider\x12%\n\x0eupstream_model\x18\x03 \x01(\tR\rupstreamModel\x12\x31\n\x07profile\x18\x04 \x01(\x0b\x32\x17.signet.v1.ModelProfileR\x07profile\x12\x16\n\x06\x64igest\x18\x05 \x01(\tR\x06\x64igest\x12+\n\x05state\x18\x06 \x01(\x0e\x32\x15.signet.v1.ModelStateR\x05state\x12!\n\x0cstate_detail\x18\x07 \x01(\tR\x0bstateDetail\x12\x1d\n\nis_default\x18\x08 \x01(\x08R\tisDefault\"\xc7\x01\n\x0cModelProfile\x12%\n\x0e\x63ontext_tokens\x18\x01 \x01(\x05R\rcontextTokens\x12\x36\n\x0btool_choice\x18\x02 \x01(\x0e\x32\x15.signet.v1.ToolChoiceR\ntoolChoice\x12$\n\rdemonstration\x18\x03 \x01(\x08R\rdemonstration\x12\x12\n\x04\x63hat\x18\x04 \x01(\x08R\x04\x63hat\x12\x1e\n\nembeddings\x18\x05 \x01(\x08R\nembeddings\"O\n\x11ListModelsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\"f\n\x12ListModelsResponse\x12(\n\x06models\x18\x01 \x03(\x0b\x32\x10.signet.v1.ModelR\x06models\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"%\n\x0fGetModelRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\":\n\x10GetModelResponse\x12&\n\x05model\x18\x01 \x01(\x0b\x32\x10.signet.v1.ModelR\x05model\",\n\x16SetDefaultModelRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"A\n\x17SetDefaultModelResponse\x12&\n\x05model\x18\x01 \x01(\x0b\x32\x10.signet.v1.ModelR\x05model*\\\n\nToolChoice\x12\x1b\n\x17TOOL_CHOICE_UNSPECIFIED\x10\x00\x12\x16\n\x12TOOL_CHOICE_NATIVE\x10\x01\x12\x19\n\x15TOOL_CHOICE_EMBEDDING\x10\x02*w\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11MODEL_STATE_READY\x10\x01\x12\x18\n\x14MODEL_STATE_STARTING\x10\x02\x12\x1b\n\x17MODEL_STATE_UNAVAILABLE\x10\x03\x32\xf8\x01\n\x0cModelService\x12I\n\nListModels\x12\x1c.signet.v1.ListModelsRequest\x1a\x1d.signet.v1.ListModelsResponse\x12\x43\n\x08GetModel\x12\x1a.signet.v1.GetModelRequest\x1a\x1b.signet.v1.GetModelResponse\x12X\n\x0fSetDefaultModel\x12!.signet.v1.SetDefaultModelRequest\x1a\".signet.v1.SetDefaultModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16signet/v1/models.proto\x12\tsignet.v1\"\xff\x03\n\x05Model\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n\x08provider\x18\x02 \x01(\tR\x08provider\x12%\n\x0eupstream_model\x18\x03 \x01(\tR\rupstreamModel\x12\x31\n\x07profile\x18\x04 \x01(\x0b\x32\x17.signet.v1.ModelProfileR\x07profile\x12\x16\n\x06\x64igest\x18\x05 \x01(\tR\x06\x64igest\x12+\n\x05state\x18\x06 \x01(\x0e\x32\x15.signet.v1.ModelStateR\x05state\x12!\n\x0cstate_detail\x18\x07 \x01(\tR\x0bstateDetail\x12\x1d\n\nis_default\x18\x08 \x01(\x08R\tisDefault\x12K\n input_price_microusd_per_million\x18\t \x01(\x03H\x00R\x1cinputPriceMicrousdPerMillion\x88\x01\x01\x12M\n!output_price_microusd_per_million\x18\n \x01(\x03H\x01R\x1doutputPriceMicrousdPerMillion\x88\x01\x01\x42#\n!_input_price_microusd_per_millionB$\n\"_output_price_microusd_per_million\"\xc3\x03\n\x0cModelProfile\x12%\n\x0e\x63ontext_tokens\x18\x01 \x01(\x05R\rcontextTokens\x12\x36\n\x0btool_choice\x18\x02 \x01(\x0e\x32\x15.signet.v1.ToolChoiceR\ntoolChoice\x12$\n\rdemonstration\x18\x03 \x01(\x08R\rdemonstration\x12\x12\n\x04\x63hat\x18\x04 \x01(\x08R\x04\x63hat\x12\x1e\n\nembeddings\x18\x05 \x01(\x08R\nembeddings\x12\x19\n\x05tools\x18\x06 \x01(\x08H\x00R\x05tools\x88\x01\x01\x12\x1b\n\x06images\x18\x07 \x01(\x08H\x01R\x06images\x88\x01\x01\x12$\n\x0bjson_schema\x18\x08 \x01(\x08H\x02R\njsonSchema\x88\x01\x01\x12!\n\treasoning\x18\t \x01(\x08H\x03R\treasoning\x88\x01\x01\x12!\n\x0cmodel_tokens\x18\n \x01(\x05R\x0bmodelTokens\x12#\n\routput_tokens\x18\x0b \x01(\x05R\x0coutputTokensB\x08\n\x06_toolsB\t\n\x07_imagesB\x0e\n\x0c_json_schemaB\x0c\n\n_reasoning\"O\n\x11ListModelsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\"f\n\x12ListModelsResponse\x12(\n\x06models\x18\x01 \x03(\x0b\x32\x10.signet.v1.ModelR\x06models\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"%\n\x0fGetModelRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\":\n\x10GetModelResponse\x12&\n\x05model\x18\x01 \x01(\x0b\x32\x10.signet.v1.ModelR\x05model\",\n\x16SetDefaultModelRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"A\n\x17SetDefaultModelResponse\x12&\n\x05model\x18\x01 \x01(\x0b\x32\x10.signet.v1.ModelR\x05model*\\\n\nToolChoice\x12\x1b\n\x17TOOL_CHOICE_UNSPECIFIED\x10\x00\x12\x16\n\x12TOOL_CHOICE_NATIVE\x10\x01\x12\x19\n\x15TOOL_CHOICE_EMBEDDING\x10\x02*w\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11MODEL_STATE_READY\x10\x01\x12\x18\n\x14MODEL_STATE_STARTING\x10\x02\x12\x1b\n\x17MODEL_STATE_UNAVAILABLE\x10\x03\x32\xf8\x01\n\x0cModelService\x12I\n\nListModels\x12\x1c.signet.v1.ListModelsRequest\x1a\x1d.signet.v1.ListModelsResponse\x12\x43\n\x08GetModel\x12\x1a.signet.v1.GetModelRequest\x1a\x1b.signet.v1.GetModelResponse\x12X\n\x0fSetDefaultModel\x12!.signet.v1.SetDefaultModelRequest\x1a\".signet.v1.SetDefaultModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'signet.v1.models_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TOOLCHOICE']._serialized_start=919
-  _globals['_TOOLCHOICE']._serialized_end=1011
-  _globals['_MODELSTATE']._serialized_start=1013
-  _globals['_MODELSTATE']._serialized_end=1132
+  _globals['_TOOLCHOICE']._serialized_start=1402
+  _globals['_TOOLCHOICE']._serialized_end=1494
+  _globals['_MODELSTATE']._serialized_start=1496
+  _globals['_MODELSTATE']._serialized_end=1615
   _globals['_MODEL']._serialized_start=38
-  _globals['_MODEL']._serialized_end=318
-  _globals['_MODELPROFILE']._serialized_start=321
-  _globals['_MODELPROFILE']._serialized_end=520
-  _globals['_LISTMODELSREQUEST']._serialized_start=522
-  _globals['_LISTMODELSREQUEST']._serialized_end=601
-  _globals['_LISTMODELSRESPONSE']._serialized_start=603
-  _globals['_LISTMODELSRESPONSE']._serialized_end=705
-  _globals['_GETMODELREQUEST']._serialized_start=707
-  _globals['_GETMODELREQUEST']._serialized_end=744
-  _globals['_GETMODELRESPONSE']._serialized_start=746
-  _globals['_GETMODELRESPONSE']._serialized_end=804
-  _globals['_SETDEFAULTMODELREQUEST']._serialized_start=806
-  _globals['_SETDEFAULTMODELREQUEST']._serialized_end=850
-  _globals['_SETDEFAULTMODELRESPONSE']._serialized_start=852
-  _globals['_SETDEFAULTMODELRESPONSE']._serialized_end=917
-  _globals['_MODELSERVICE']._serialized_start=1135
-  _globals['_MODELSERVICE']._serialized_end=1383
+  _globals['_MODEL']._serialized_end=549
+  _globals['_MODELPROFILE']._serialized_start=552
+  _globals['_MODELPROFILE']._serialized_end=1003
+  _globals['_LISTMODELSREQUEST']._serialized_start=1005
+  _globals['_LISTMODELSREQUEST']._serialized_end=1084
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1086
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1188
+  _globals['_GETMODELREQUEST']._serialized_start=1190
+  _globals['_GETMODELREQUEST']._serialized_end=1227
+  _globals['_GETMODELRESPONSE']._serialized_start=1229
+  _globals['_GETMODELRESPONSE']._serialized_end=1287
+  _globals['_SETDEFAULTMODELREQUEST']._serialized_start=1289
+  _globals['_SETDEFAULTMODELREQUEST']._serialized_end=1333
+  _globals['_SETDEFAULTMODELRESPONSE']._serialized_start=1335
+  _globals['_SETDEFAULTMODELRESPONSE']._serialized_end=1400
+  _globals['_MODELSERVICE']._serialized_start=1618
+  _globals['_MODELSERVICE']._serialized_end=1866
 # @@protoc_insertion_point(module_scope)

@@ -28,7 +28,7 @@ MODEL_STATE_STARTING: ModelState
 MODEL_STATE_UNAVAILABLE: ModelState
 
 class Model(_message.Message):
-    __slots__ = ("name", "provider", "upstream_model", "profile", "digest", "state", "state_detail", "is_default")
+    __slots__ = ("name", "provider", "upstream_model", "profile", "digest", "state", "state_detail", "is_default", "input_price_microusd_per_million", "output_price_microusd_per_million")
     NAME_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     UPSTREAM_MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -37,6 +37,8 @@ class Model(_message.Message):
     STATE_FIELD_NUMBER: _ClassVar[int]
     STATE_DETAIL_FIELD_NUMBER: _ClassVar[int]
     IS_DEFAULT_FIELD_NUMBER: _ClassVar[int]
+    INPUT_PRICE_MICROUSD_PER_MILLION_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_PRICE_MICROUSD_PER_MILLION_FIELD_NUMBER: _ClassVar[int]
     name: str
     provider: str
     upstream_model: str
@@ -45,21 +47,35 @@ class Model(_message.Message):
     state: ModelState
     state_detail: str
     is_default: bool
-    def __init__(self, name: _Optional[str] = ..., provider: _Optional[str] = ..., upstream_model: _Optional[str] = ..., profile: _Optional[_Union[ModelProfile, _Mapping]] = ..., digest: _Optional[str] = ..., state: _Optional[_Union[ModelState, str]] = ..., state_detail: _Optional[str] = ..., is_default: _Optional[bool] = ...) -> None: ...
+    input_price_microusd_per_million: int
+    output_price_microusd_per_million: int
+    def __init__(self, name: _Optional[str] = ..., provider: _Optional[str] = ..., upstream_model: _Optional[str] = ..., profile: _Optional[_Union[ModelProfile, _Mapping]] = ..., digest: _Optional[str] = ..., state: _Optional[_Union[ModelState, str]] = ..., state_detail: _Optional[str] = ..., is_default: _Optional[bool] = ..., input_price_microusd_per_million: _Optional[int] = ..., output_price_microusd_per_million: _Optional[int] = ...) -> None: ...
 
 class ModelProfile(_message.Message):
-    __slots__ = ("context_tokens", "tool_choice", "demonstration", "chat", "embeddings")
+    __slots__ = ("context_tokens", "tool_choice", "demonstration", "chat", "embeddings", "tools", "images", "json_schema", "reasoning", "model_tokens", "output_tokens")
     CONTEXT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     TOOL_CHOICE_FIELD_NUMBER: _ClassVar[int]
     DEMONSTRATION_FIELD_NUMBER: _ClassVar[int]
     CHAT_FIELD_NUMBER: _ClassVar[int]
     EMBEDDINGS_FIELD_NUMBER: _ClassVar[int]
+    TOOLS_FIELD_NUMBER: _ClassVar[int]
+    IMAGES_FIELD_NUMBER: _ClassVar[int]
+    JSON_SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    REASONING_FIELD_NUMBER: _ClassVar[int]
+    MODEL_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     context_tokens: int
     tool_choice: ToolChoice
     demonstration: bool
     chat: bool
     embeddings: bool
-    def __init__(self, context_tokens: _Optional[int] = ..., tool_choice: _Optional[_Union[ToolChoice, str]] = ..., demonstration: _Optional[bool] = ..., chat: _Optional[bool] = ..., embeddings: _Optional[bool] = ...) -> None: ...
+    tools: bool
+    images: bool
+    json_schema: bool
+    reasoning: bool
+    model_tokens: int
+    output_tokens: int
+    def __init__(self, context_tokens: _Optional[int] = ..., tool_choice: _Optional[_Union[ToolChoice, str]] = ..., demonstration: _Optional[bool] = ..., chat: _Optional[bool] = ..., embeddings: _Optional[bool] = ..., tools: _Optional[bool] = ..., images: _Optional[bool] = ..., json_schema: _Optional[bool] = ..., reasoning: _Optional[bool] = ..., model_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
     __slots__ = ("page_size", "page_token")

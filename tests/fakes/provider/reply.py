@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
+from tests.fakes.provider.style import PLAIN, Style
+
 
 class Fault(Enum):
     """What goes wrong with an answer."""
@@ -38,9 +40,14 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. `usage`: once, missing, twice, null or spaced. `cut` bytes go into one write, 0 for all at once."""
+    """One answer. `usage`: once, missing, twice, null or spaced. `cut` bytes go into one write, 0 for all at once.
+
+    `fields` stand beside `choices` in the answer, or in the first event: what nobody knows of.
+    """
 
     text: str = "Hello from the fake model."
+    reasoning: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
     tool_calls: tuple[ToolCall, ...] = ()
     status: int = 200
     error: Mapping[str, Any] = field(default_factory=dict)
@@ -79,57 +86,56 @@ def words(text: str) -> list[str]:
     return [word + " " for word in text.split(" ")[:-1]] + text.split(" ")[-1:]
 
 
-def usage(reply: Reply) -> dict[str, Any]:
+def usage(reply: Reply, style: Style = PLAIN) -> dict[str, Any]:
     """Give the usage that belongs to a reply."""
     made = len(words(reply.text)) + REASONING_TOKENS
     return {
         "prompt_tokens": PROMPT_TOKENS,
         "completion_tokens": made,
         "total_tokens": PROMPT_TOKENS + made,
-        "prompt_tokens_details": {"cached_tokens": CACHED_TOKENS},
-        "completion_tokens_details": {"reasoning_tokens": REASONING_TOKENS},
+        **style.details(CACHED_TOKENS, REASONING_TOKENS),
+        **style.usage,
     }
 
 
-def completion(reply: Reply, model: str) -> bytes:
+def completion(reply: Reply, model: str, style: Style = PLAIN) -> bytes:
     """Write a whole chat answer."""
-    message: dict[str, Any] = {"role": "assistant", "content": reply.text}
+    message: dict[str, Any] = {"role": "assistant", "content": reply.text, **style.thought(reply.reasoning)}
     if reply.tool_calls:
-        message = {"role": "assistant", "content": None, "tool_calls": _calls(reply)}
+        message |= {"content": style.no_content, "tool_calls": _calls(reply)}
     value: dict[str, Any] = {
         "id": "chatcmpl-fake",
         "object": "chat.completion",
         "created": 1,
         "model": model,
-        "choices": [{"index": 0, "message": message, "finish_reason": _finish(reply)}],
+        **style.fields,
+        "choices": [{"index": 0, "message": message, "finish_reason": _finish(reply), **style.choice}],
+        **reply.fields,
+        **style.last,
     }
     if reply.usage != "missing":
-        value["usage"] = None if reply.usage == "null" else usage(reply)
+        value["usage"] = None if reply.usage == "null" else usage(reply, style)
     separators = (" , ", " : ") if reply.usage == "spaced" else None
     return json.dumps(value, separators=separators).encode()
 
 
-def events(reply: Reply, model: str, *, with_usage: bool) -> Iterator[bytes]:
+def events(reply: Reply, model: str, style: Style = PLAIN, *, with_usage: bool) -> Iterator[bytes]:
     """Write a streamed chat answer, an event at a time."""
-    yield _event(reply, _chunk(model, {"role": "assistant", "content": ""}))
-    if reply.tool_calls:
-        for index, call in enumerate(_calls(reply)):
-            yield _event(reply, _chunk(model, {"tool_calls": [{"index": index, **call}]}))
-    else:
-        for word in words(reply.text):
-            yield _event(reply, _chunk(model, {"content": word}))
+    yield from (f": {comment}".encode() + reply.newline.encode() * 2 for comment in style.comments)
+    yield _event(reply, {**_chunk(model, style, {"role": "assistant", "content": ""}), **reply.fields})
+    yield from (_event(reply, _chunk(model, style, delta)) for delta in _deltas(reply, style))
     if reply.fault is Fault.NO_DONE:
         return
     if reply.fault is Fault.GARBAGE_EVENT:
         yield b"data: <html>\n\n"
     if reply.fault is Fault.ERROR_EVENT:
-        yield _event(reply, {"error": {"message": "the model fell over", "type": "server_error", "code": None}})
+        yield _event(reply, style.failed(_chunk(model, style, {"content": ""}, "error")))
         return
-    yield _event(reply, _chunk(model, {}, _finish(reply)))
+    yield _event(reply, {**_chunk(model, style, {}, _finish(reply)), **style.last})
     if with_usage and reply.usage != "missing":
-        said = None if reply.usage == "null" else usage(reply)
+        said = None if reply.usage == "null" else usage(reply, style)
         for _ in range(2 if reply.usage == "twice" else 1):
-            yield _event(reply, {**_chunk(model, {}), "choices": [], "usage": said})
+            yield _event(reply, {**_chunk(model, style, {}), "choices": [], "usage": said})
     yield b"data: [DONE]" + reply.newline.encode() * 2
 
 
@@ -147,9 +153,18 @@ def embeddings(request: Mapping[str, Any], model: str) -> bytes:
     return json.dumps({"object": "list", "data": data, "model": model, "usage": said}).encode()
 
 
-def _chunk(model: str, delta: Mapping[str, Any], finish: str | None = None) -> dict[str, Any]:
-    choice = {"index": 0, "delta": delta, "finish_reason": finish}
-    return {"id": "chatcmpl-fake", "object": "chat.completion.chunk", "created": 1, "model": model, "choices": [choice]}
+def _deltas(reply: Reply, style: Style) -> Iterator[dict[str, Any]]:
+    yield from (style.thought(word) for word in words(reply.reasoning) if word)
+    if not reply.tool_calls:
+        yield from ({"content": word} for word in words(reply.text))
+    for index, call in enumerate(_calls(reply)):
+        yield from ({"tool_calls": [piece]} for piece in style.pieces({"index": index, **call}))
+
+
+def _chunk(model: str, style: Style, delta: Mapping[str, Any], finish: str | None = None) -> dict[str, Any]:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish, **style.choice}
+    head = {"id": "chatcmpl-fake", "object": "chat.completion.chunk", "created": 1, "model": model, **style.fields}
+    return {**head, "choices": [choice]}
 
 
 def _event(reply: Reply, value: Mapping[str, Any]) -> bytes:

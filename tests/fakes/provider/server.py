@@ -13,6 +13,8 @@ from typing import Any, Self
 import httptools
 
 from tests.fakes.provider.reply import Fault, Reply, ToolCall, completion, embeddings, events
+from tests.fakes.provider.schema import instance
+from tests.fakes.provider.style import PLAIN, Style
 
 Answerer = Callable[[Mapping[str, Any]], Reply]
 
@@ -35,14 +37,19 @@ class Asked:
 def converse(request: Mapping[str, Any]) -> Reply:
     """Answer what nothing was queued for, by the last message alone.
 
-    `CALL tool {"json": "arguments"}` calls that tool where tools are offered; a tool's result is read back; anything
-    else is echoed.
+    `CALL tool {"json": "arguments"}` calls that tool where tools are offered; a tool's result is read back; `THINK`
+    and a text thinks that first; where a schema is asked for, something that keeps to it is given; else it is echoed.
     """
     last = request["messages"][-1]
     content = last.get("content") or ""
     text = content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
     if last["role"] == "tool":
         return Reply(f"The tool said: {text}")
+    form = request.get("response_format") or {}
+    if form.get("type") == "json_schema":
+        return Reply(json.dumps(instance(form["json_schema"]["schema"])))
+    if text.startswith("THINK "):
+        return Reply(f"You said: {text}", reasoning=text.removeprefix("THINK "))
     if text.startswith("CALL ") and request.get("tools"):
         _, name, arguments = text.split(" ", 2)
         return Reply(tool_calls=(ToolCall(name, json.loads(arguments)),))
@@ -54,7 +61,8 @@ class FakeProvider:
     """Use as `async with FakeProvider(...) as fake`. It listens on `socket`, or on loopback (`port` 0: any).
 
     `key`: calls need it, and a wrong one is echoed in the error. Queued replies are given in order, then `answer`'s.
-    Leaving raises Unasked if a queued reply is left.
+    Leaving raises Unasked if a queued reply is left. `asked` are the requests for answers, `probed` the questions of
+    what it is. A fake of one server has its `style`, the `rows` of its list and answers `own` questions.
     """
 
     models: tuple[str, ...] = ("fake-small", "fake-large", "fake-embed")
@@ -64,7 +72,9 @@ class FakeProvider:
     answer: Answerer = converse
     context_words: int = 10_000_000
     lists_models: bool = True
+    style: Style = PLAIN
     asked: list[Asked] = field(default_factory=list)
+    probed: list[Asked] = field(default_factory=list)
     replies: deque[Reply] = field(default_factory=deque)
     hang_ups: int = 0
     _server: asyncio.Server | None = None
@@ -75,6 +85,25 @@ class FakeProvider:
     def base_url(self) -> str:
         """What a client is told."""
         return f"http://127.0.0.1:{self.port}/v1"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give its list of models."""
+        return [{"id": name, "object": "model", "owned_by": "fake"} for name in self.models]
+
+    def own(self, asked: Asked) -> tuple[int, Any] | None:
+        """Answer a question of its own interface with a status and a body; None where it has no such thing."""
+        del asked
+        return None
+
+    async def told(self, asked: Asked) -> tuple[int, Any] | None:
+        """Answer such a question when it is time."""
+        return self.own(asked)
+
+    def refuse(self, request: Mapping[str, Any]) -> Reply | None:
+        """Refuse a chat request that this server would refuse."""
+        if len(json.dumps(request["messages"]).split()) > self.context_words:
+            return Reply(status=400, error={"message": "too many words", "code": "context_length_exceeded"})
+        return None
 
     def queue(self, *replies: Reply) -> None:
         """Give these answers next, in this order."""
@@ -220,6 +249,14 @@ class _Connection(asyncio.Protocol):
         if asked.path == "/v1/models":
             await self._models()
             return
+        if (answer := await fake.told(asked)) is not None:
+            fake.probed.append(asked)
+            self._whole(answer[0], json.dumps(answer[1]).encode())
+            return
+        if asked.body is None:
+            fake.probed.append(asked)
+            self._whole(404, b'{"error":{"message":"no such path"}}')
+            return
         fake.asked.append(asked)
         await fake.note()
         if asked.path == "/v1/chat/completions":
@@ -233,15 +270,15 @@ class _Connection(asyncio.Protocol):
 
     def _reply(self, request: Mapping[str, Any]) -> Reply:
         fake = self._fake
-        if len(json.dumps(request["messages"]).split()) > fake.context_words:
-            return Reply(status=400, error={"message": "too many words", "code": "context_length_exceeded"})
+        if refused := fake.refuse(request):
+            return refused
         reply = fake.replies.popleft() if fake.replies else fake.answer(request)
-        return reply.shortened(request.get("max_tokens"))
+        limits = [request[name] for name in fake.style.limits if request.get(name) is not None]
+        return reply.shortened(min(limits, default=None))
 
     async def _models(self) -> None:
-        data = [{"id": name, "object": "model", "owned_by": "fake"} for name in self._fake.models]
         if self._fake.lists_models:
-            self._whole(200, json.dumps({"object": "list", "data": data}).encode())
+            self._whole(200, json.dumps({"object": "list", "data": self._fake.rows()}).encode())
         else:
             self._whole(404, b'{"error":{"message":"no such path"}}')
 
@@ -256,7 +293,7 @@ class _Connection(asyncio.Protocol):
             self._whole(reply.status, json.dumps({"error": reply.error or {"message": "no"}}).encode(), reply.headers)
             return
         if not request.get("stream"):
-            body = completion(reply, model)
+            body = completion(reply, model, self._fake.style)
             await self._faulty(reply, lambda: [_head(200, "application/json", len(body)), body])
             return
         with_usage = bool((request.get("stream_options") or {}).get("include_usage"))
@@ -264,7 +301,7 @@ class _Connection(asyncio.Protocol):
             reply,
             lambda: [
                 _head(200, "text/event-stream", None),
-                *(_chunked(event) for event in events(reply, model, with_usage=with_usage)),
+                *(_chunked(event) for event in events(reply, model, self._fake.style, with_usage=with_usage)),
                 b"0\r\n\r\n",
             ],
         )

@@ -28,6 +28,7 @@ async def running(tmp_path: Path, fake: FakeProvider) -> AsyncIterator[Rig]:
 async def test_what_answers_is_found_and_what_does_not_is_left_out(running: Rig, fake: FakeProvider) -> None:
     place = fake.base_url.removeprefix("http://").removesuffix("/v1")
     providers = ProviderServiceStub(running.channel)
+    await providers.DeleteProvider(pb.DeleteProviderRequest(name="providers/fake"))
 
     found = await providers.ScanProviders(pb.ScanProvidersRequest(hosts=[place, f"127.0.0.1:{free_port()}"]))
 
