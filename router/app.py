@@ -103,6 +103,7 @@ async def _serving(
     from router.listen import listening
     from router.prices.book import Book
     from router.providers.contract import Parts
+    from router.routes.trial import Means
     from router.secrets import Secrets
     from router.store.ledger import Ledger
     from router.store.providers import ProviderStore
@@ -125,7 +126,8 @@ async def _serving(
     control = dial.channel(home.target("control.sock"))
     callers = Callers(asking(control))
     authoriser = Authoriser(home.key("run.key"), callers)
-    broker = Broker(fleet, wire, meter, Book(), Bounds(options.deadlines, options.answer_bytes, options.output_tokens))
+    bounds = Bounds(options.deadlines, options.answer_bytes, options.output_tokens)
+    broker = Broker(fleet, Means(wire, meter, Book(), bounds))
     door = Door(
         paths(authoriser, broker, secrets), log, body_bytes=options.body_bytes, idle_seconds=options.idle_seconds
     )

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from router.ask import Ask
@@ -10,13 +12,12 @@ from router.budgets.reservation import Reservation
 from router.dialects.contract import Codec, Reading
 from router.dialects.events import Garbage
 from router.dialects.flow import Flow
-from router.model import Health, Model, State
 from router.options import Deadlines
 from router.price import Price, cost
-from router.providers.contract import Provider
 from router.redact import redact
 from router.refusal import Refusal, provider_error, provider_timeout
-from router.translate import from_fault, from_status, seen
+from router.routes.lane import Lane
+from router.translate import from_fault, from_status, told
 from router.usage import NOTHING, Charge, Usage, estimate
 from router.watch import Watch
 from router.wire import Answer, Fault, Target, Wire, WireError
@@ -56,22 +57,71 @@ class Bounds:
     output_tokens: int
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """A call that was admitted and reserved: what is asked of which provider, how, where that is, and what it costs."""
+class Ending(Enum):
+    """What became of an attempt."""
 
-    wire: Wire
-    bounds: Bounds
-    ask: Ask
-    codec: Codec
-    reservation: Reservation
-    provider: Provider
-    model: Model
-    price: Price
-    target: Target
-    began: float
-    number: int = 1
-    _watch: Watch = field(default_factory=Watch)
+    UNTRIED = "untried"  # nothing was sent
+    UNREACHABLE = "unreachable"  # nothing was taken
+    REFUSED = "refused"  # its provider answered with an error
+    TIMEOUT = "timeout"  # it was sent, and a deadline passed
+    BROKEN = "broken"  # it was sent, and what came is no answer
+    LEFT = "left"  # its caller left, or it was cut off
+    ANSWERED = "answered"
+
+
+def _nobody_waits() -> None:
+    """Take note of a beginning that nobody waits for."""
+
+
+class Attempt:
+    """A call that was admitted and reserved: what is asked of which model, how, where that is, and what it costs.
+
+    `arrived` is when its caller came, `number` counts its attempts. `probe`: it shows whether its lane can be used
+    again. `begins` is called when it is sure that it has an answer, before anything of that is sent on; what it raises
+    ends the attempt. Afterwards `ending` tells what became of it, `status` what its provider said where that refused.
+    """
+
+    __slots__ = ("_probe", "_sent", "_watch", "arrived", "ask", "begins", "bounds", "codec", "cost_microusd", "ending",
+                 "lane", "number", "price", "reservation", "status", "target", "wire")  # fmt: skip
+
+    def __init__(
+        self,
+        wire: Wire,
+        bounds: Bounds,
+        ask: Ask,
+        codec: Codec,
+        lane: Lane,
+        *,
+        reservation: Reservation,
+        price: Price,
+        target: Target,
+        arrived: float,
+        number: int,
+        probe: bool,
+        begins: Callable[[], None] = _nobody_waits,
+    ) -> None:
+        self.wire = wire
+        self.bounds = bounds
+        self.ask = ask
+        self.codec = codec
+        self.lane = lane
+        self.reservation = reservation
+        self.price = price
+        self.target = target
+        self.arrived = arrived
+        self.number = number
+        self.begins = begins
+        self.ending = Ending.UNTRIED
+        self.status = 0
+        self.cost_microusd: int | None = 0
+        self._probe = probe
+        self._sent = 0.0
+        self._watch = Watch()
+
+    @property
+    def free(self) -> bool:
+        """Whether it is known to have cost nothing."""
+        return self.cost_microusd == 0
 
     async def run(self, sink: Sink) -> None:
         """Bring the answer to the sink. Raises Refusal while nothing was sent. A caller that leaves is charged too."""
@@ -79,15 +129,14 @@ class Attempt:
             await self._answer(sink)
         finally:
             self._watch.close()
+            if self.ending is Ending.LEFT or self.ending is Ending.UNTRIED:
+                self.lane.circuit.unknown(probe=self._probe)
 
     async def _answer(self, sink: Sink) -> None:
         answer = await self._open()
         try:
             if answer.status != _OK:
-                await self._settle(NOTHING, "refused")
-                body = await self._read(answer, _MAX_REFUSAL_BYTES)
-                retry_after = answer.headers.get("retry-after", "")
-                raise from_status(self.provider.spec.id, answer.status, body, self.target.key, retry_after)
+                raise await self._refused(answer)
             if self.ask.stream:
                 await self._relay(answer, sink)
             else:
@@ -98,40 +147,64 @@ class Attempt:
     async def _open(self) -> Answer:
         try:
             answer = await self._first()
+        except Refusal:
+            await self.reservation.release()  # it cannot even be said in its provider's form
+            raise
         except WireError as error:
-            refusal = from_fault(self.provider.spec.id, error, self.target.key)
+            refusal = from_fault(self.lane.provider.spec.id, error, self.target.key)
             if error.fault is Fault.UNREACHABLE:
-                self.provider.observe(Health(State.UNAVAILABLE, refusal.message))
+                self.ending = Ending.UNREACHABLE
+                self.lane.unreachable(refusal, probe=self._probe)
                 await self.reservation.release()
                 raise refusal from error
-            outcome = "timeout" if error.fault is Fault.TIMEOUT else "broken"
-            raise await self._spent(refusal, outcome) from error
+            raise await self._spent(refusal) from error
         except asyncio.CancelledError:
-            await self._settle(estimate(self.ask.size, 0), "left")
+            await self._left(estimate(self.ask.size, 0))
             raise
         self.reservation.first_byte()
-        self.provider.observe(seen(answer.status))
+        if answer.status == _OK:
+            self.lane.answered(self._sent, stream=self.ask.stream, probe=self._probe)
+            self._probe = False
         return answer
 
     async def _first(self) -> Answer:
-        request = self.codec.request(self.model.upstream)
+        request = self.codec.request(self.lane.upstream)
         seconds = self.bounds.deadlines.first_byte_seconds
+        self._sent = time.monotonic()
         try:
             with self._watch(seconds):
                 return await self.wire.open(self.target, request)
         except TimeoutError as error:
             raise WireError(Fault.TIMEOUT, f"it did not begin to answer in {seconds:g} s") from error
 
+    async def _refused(self, answer: Answer) -> Refusal:
+        """Settle a call that its provider did not take, and say why it did not."""
+        self.ending = Ending.REFUSED
+        self.status = answer.status
+        wait = self.lane.refused(answer.status, answer.headers, self._sent, probe=self._probe)
+        self._probe = False
+        await self._settle(NOTHING)
+        body = await self._read(answer, _MAX_REFUSAL_BYTES)
+        said = "" if wait is None else str(wait)
+        refusal = from_status(self.lane.provider.spec.id, answer.status, body, self.target.key, said)
+        if wait is not None and refusal.retry_after_seconds is not None:
+            refusal.retry_after_seconds = wait
+        self.lane.said = refusal
+        return refusal
+
     async def _whole(self, answer: Answer, sink: Sink) -> None:
         try:
+            self.begins()
             body, usage = self.codec.whole(await self._read(answer, self.bounds.answer_bytes))
         except Refusal as refusal:
-            outcome = "timeout" if refusal.code == "provider_timeout" else "broken"
-            raise await self._spent(refusal, outcome) from refusal
+            raise await self._spent(refusal) from refusal
         except asyncio.CancelledError:
-            await self._settle(estimate(self.ask.size, 0), "left")
+            await answer.aclose()  # before anything that waits: who is gone wants no more of it
+            await self._left(estimate(self.ask.size, 0))
             raise
-        charge = await self._settle(usage or estimate(self.ask.size, len(body)), "answered")
+        self.ending = Ending.ANSWERED
+        self.lane.circuit.well()
+        charge = await self._settle(usage or estimate(self.ask.size, len(body)))
         body = redact(body, self.target.key)
         await sink.whole(body, charge.text())
 
@@ -140,14 +213,15 @@ class Attempt:
         trouble: Refusal | None = None
         try:
             _check_event_stream(answer)
-            async with asyncio.timeout(self._left()):
+            async with asyncio.timeout(self._time_left()):
                 await self._pass(answer, reading, sink)
             if not reading.complete and not reading.failed:
-                trouble = provider_error(f"provider {self.provider.spec.id} ended its answer early")
+                trouble = provider_error(f"provider {self.lane.provider.spec.id} ended its answer early")
         except (Refusal, TimeoutError, Garbage, WireError) as error:
             trouble = self._trouble(error)
         except (CallerGone, asyncio.CancelledError):
-            await self._settle(reading.settle(self.ask.size), "left")
+            await answer.aclose()  # as above
+            await self._left(reading.settle(self.ask.size))
             raise
         await self._finish(reading, sink, trouble)
         if reading.done:
@@ -163,16 +237,29 @@ class Attempt:
             if size > self.bounds.answer_bytes:
                 raise provider_error(f"the answer is larger than {self.bounds.answer_bytes} bytes")
             if ready := flow.feed(piece):
+                if not sink.started:
+                    self._check_first(reading, ready)
+                    self.begins()
                 await sink.send(redact(ready, self.target.key))
             if flow.spoilt:
                 raise flow.spoilt
             seconds = self.bounds.deadlines.idle_seconds
 
+    def _check_first(self, reading: Reading, ready: bytes) -> None:
+        """Refuse a stream that is nothing but an error: there is still time to say so, or to ask somebody else."""
+        if reading.failed and ready.count(b"\n\n") + ready.count(b"\r\n\r\n") == 1:
+            name, said = self.lane.provider.spec.id, told(redact(ready, self.target.key))
+            raise provider_error(f"provider {name} told of an error{said}")
+
     async def _finish(self, reading: Reading, sink: Sink, trouble: Refusal | None) -> None:
         """Write the ledger row, and only then the stream's last bytes."""
-        outcome = "answered" if reading.complete else "timeout" if _late(trouble) else "broken"
+        if trouble is None and reading.complete:
+            self.ending = Ending.ANSWERED
+            self.lane.circuit.well()
+        else:
+            self._failed(trouble or provider_error(f"provider {self.lane.provider.spec.id} told of an error"))
         try:
-            charge = await self._settle(reading.settle(self.ask.size), outcome)
+            charge = await self._settle(reading.settle(self.ask.size))
         except Refusal as refusal:
             if not sink.started:
                 raise
@@ -181,6 +268,8 @@ class Attempt:
         if trouble and not sink.started:
             trouble.usage = charge.text()
             raise trouble
+        if not sink.started:
+            self.begins()
         last = reading.broken(trouble) if trouble else reading.end()
         await sink.end(redact(last, self.target.key) + b": signet-usage " + charge.text() + b"\n\n")
 
@@ -195,7 +284,7 @@ class Attempt:
         body = bytearray()
         seconds = self.bounds.deadlines.first_byte_seconds
         try:
-            async with asyncio.timeout(self._left()):
+            async with asyncio.timeout(self._time_left()):
                 while piece := await self._next(answer, seconds):
                     body += piece
                     if len(body) > limit:
@@ -206,7 +295,7 @@ class Attempt:
         return bytes(body)
 
     def _trouble(self, error: Exception) -> Refusal:
-        name = self.provider.spec.id
+        name = self.lane.provider.spec.id
         if isinstance(error, Refusal):
             return error
         if isinstance(error, WireError):
@@ -215,26 +304,38 @@ class Attempt:
             return provider_error(f"provider {name} sent {error}")
         return provider_timeout(f"provider {name} was not done in {self.bounds.deadlines.total_seconds:g} s")
 
-    def _left(self) -> float:
-        return max(self.began + self.bounds.deadlines.total_seconds - time.monotonic(), 0.0)
+    def _time_left(self) -> float:
+        return max(self.arrived + self.bounds.deadlines.total_seconds - time.monotonic(), 0.0)
 
-    async def _spent(self, refusal: Refusal, outcome: str) -> Refusal:
+    def _failed(self, refusal: Refusal) -> None:
+        """Take note that nothing comes any more of a call that was taken."""
+        late = refusal.code == "provider_timeout"
+        self.ending = Ending.TIMEOUT if late else Ending.BROKEN
+        self.lane.failed(refusal, self._sent, probe=self._probe, late=late)
+
+    async def _spent(self, refusal: Refusal) -> Refusal:
         """Settle a call that brought nothing, which its provider may charge all the same."""
-        charge = await self._settle(estimate(self.ask.size, 0), outcome)
+        self._failed(refusal)
+        charge = await self._settle(estimate(self.ask.size, 0))
         refusal.usage = charge.text()
         return refusal
 
-    async def _settle(self, usage: Usage, outcome: str) -> Charge:
+    async def _left(self, usage: Usage) -> None:
+        """Settle a call whose caller is gone."""
+        self.ending = Ending.LEFT
+        await self._settle(usage)
+
+    async def _settle(self, usage: Usage) -> Charge:
         """Write the call's row; it is on disk when this returns. Raises Refusal (503) where it cannot be."""
         used = self.reservation.estimate.within(usage)
-        charge = Charge(self.reservation.call, self.provider.spec.id, self.model.upstream, used, cost(self.price, used))
-        row = self.reservation.ended_as(used, charge.cost_microusd, outcome, arrived=self.began, attempts=self.number)
+        lane = self.lane
+        charge = Charge(self.reservation.call, lane.provider.spec.id, lane.upstream, used, cost(self.price, used))
+        self.cost_microusd = charge.cost_microusd
+        row = self.reservation.ended_as(
+            used, charge.cost_microusd, self.ending.value, arrived=self.arrived, attempts=self.number
+        )
         await self.reservation.settle(row)
         return charge
-
-
-def _late(trouble: Refusal | None) -> bool:
-    return trouble is not None and trouble.code == "provider_timeout"
 
 
 def _check_event_stream(answer: Answer) -> None:

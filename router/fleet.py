@@ -7,10 +7,15 @@ from dataclasses import replace
 from router.model import Model, Spec
 from router.providers import PROVIDERS
 from router.providers.contract import Parts, Provider
-from router.route import Choice, Offer, alias, pick_default, route
+from router.route import DEFAULT, Choice, Offer, alias, pick_default, route
+from router.routes.lanes import Lanes
+from router.routes.lineup import Lineup, Stop
+from router.routes.route import Route, Target
 from router.store.providers import ProviderStore, Stored
 from router.vault import Vault, VaultError
 from signet.kit.errors import AlreadyExists, FailedPrecondition, NotFound, invalid, near
+
+_LINEUPS = 8_192
 
 
 class Fleet:
@@ -24,6 +29,8 @@ class Fleet:
         self._chosen = ""
         self._providers: dict[str, Provider] = {}
         self._changing = asyncio.Lock()
+        self._lanes = Lanes(parts.options.concurrency)
+        self._lineups: dict[str, Lineup] = {}
 
     async def start(self, given: Iterable[Spec]) -> None:
         """Make and start every provider; of two with one id, the given one wins over the stored one."""
@@ -61,7 +68,21 @@ class Fleet:
 
     def name(self, asked: str) -> str:
         """Give the public name behind what was asked for, which may be `default`. Raises NotFound."""
-        return alias(asked, self.default())
+        name = asked.removeprefix("models/")
+        return alias(name, self.default()) if name == DEFAULT else name
+
+    def lineup(self, name: str) -> Lineup:
+        """Give what stands behind a public name. Raises NotFound."""
+        found = self._lineups.get(name)
+        if found is not None and all(stop.lane is None or stop.lane.offered() for stop in found.stops):
+            return found
+        choice = self.choose(name)
+        target = Target(choice.provider, choice.upstream)
+        lane = self._lanes.get(self._providers[choice.provider], choice.upstream)
+        if len(self._lineups) >= _LINEUPS:
+            self._lineups.clear()
+        found = self._lineups[name] = Lineup(name, Route(name, (target,)), (Stop(target, lane),))
+        return found
 
     def choose(self, asked: str) -> Choice:
         """Find who serves a name. Raises NotFound."""
@@ -111,6 +132,7 @@ class Fleet:
             provider = self._users(ident, "be deleted")
             await self._store.remove(ident)
             del self._providers[ident]
+            self._changed(ident)
             await provider.aclose()
 
     def _users(self, ident: str, what: str) -> Provider:
@@ -123,6 +145,11 @@ class Fleet:
                 "BUILT_IN", f"provider {ident} is {provider.spec.origin} and cannot {what}", hint=hint
             )
         return provider
+
+    def _changed(self, ident: str) -> None:
+        """Resolve all names anew, and know nothing any more of how a provider was."""
+        self._lanes.forget(ident)
+        self._lineups.clear()
 
     def _offers(self) -> list[Offer]:
         return [provider.offer() for provider in self._providers.values()]
@@ -139,5 +166,6 @@ class Fleet:
     async def _begin(self, spec: Spec) -> Provider:
         provider = PROVIDERS[spec.kind](spec, self._parts)
         self._providers[spec.id] = provider
+        self._changed(spec.id)
         await provider.start()
         return provider

@@ -2,7 +2,6 @@
 
 import json
 
-from router.model import Health, State
 from router.redact import redact
 from router.refusal import Refusal, bad_request, provider_error, provider_timeout, provider_unavailable
 from router.wire import Fault, WireError
@@ -42,13 +41,10 @@ def from_fault(provider: str, error: WireError, key: str) -> Refusal:
     return provider_timeout(message) if error.fault is Fault.TIMEOUT else provider_error(message)
 
 
-def seen(status: int) -> Health:
-    """Say what an answer's status tells of its provider."""
-    if status in (401, 403):
-        return Health(State.UNAVAILABLE, f"it refused the key ({status})")
-    if status >= 500:  # noqa: PLR2004 - HTTP's server errors
-        return Health(State.UNAVAILABLE, f"it answered {status}")
-    return Health(State.READY)
+def told(event: bytes) -> str:
+    """Give what an event of a stream that tells of an error says, with a colon before it; "" for nothing."""
+    said, _ = _said(event.partition(b"data:")[2])
+    return f": {said}" if said else ""
 
 
 def _said(body: bytes) -> tuple[str, str]:

@@ -5,8 +5,11 @@ import asyncio
 from router.authorise import Authoriser
 from router.broker import Broker
 from router.dialects.forms import face
+from router.routes.lane import HOPS as HOPS_NAME
 from router.visit import Visit
 
+HOPS = HOPS_NAME.encode()
+_MOST_DIGITS = 6
 _LARGE_BYTES = 256 << 10  # a body beyond this is parsed in a thread, so that others are not held up
 
 
@@ -30,4 +33,9 @@ class Calls:
         else:
             ask = self._face.parse(self._endpoint, raw)
         del raw
-        await visit.while_there(self._broker.answer(ask, who, visit.reply))
+        await visit.while_there(self._broker.answer(ask, who, visit.reply, hops(visit.header(HOPS))))
+
+
+def hops(said: str) -> int:
+    """Read how many routers a call has passed; what is no number counts as none."""
+    return int(said) if said.isdecimal() and len(said) < _MOST_DIGITS else 0
