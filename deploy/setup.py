@@ -1,4 +1,4 @@
-"""Set up `.venv`: `python3 deploy/setup.py up|lint|test`. Needs the standard library only.
+"""Set up `.venv`: `python3 deploy/setup.py up|bench|lint|test`. Needs the standard library only.
 
 Debian packages that are missing are installed where this is root, else named. What was installed is stamped, so that
 the next call ends at once. Written so that an older Python can read it and say that it is too old.
@@ -28,17 +28,23 @@ CONSTRAINTS = ROOT / "deploy" / "constraints.txt"
 WEIGHTS = ROOT / "deploy" / "weights.txt"
 
 _ALL = ["dev", "embedded", "otel", "postgres"]
-EXTRAS = {"up": ["embedded"], "lint": _ALL, "test": _ALL}
+EXTRAS = {"up": ["embedded"], "bench": ["embedded"], "lint": _ALL, "test": _ALL}
 DEBIAN = {
     "up": ["libgomp1"],
+    "bench": ["libgomp1", "gcc", "libc6-dev"],
     "lint": ["libgomp1"],
-    "test": ["libgomp1", "libatomic1", "chromium", "bubblewrap", "curl", "runsc", "podman", "runc", "postgresql"],
-}
+    "test": [
+        "libgomp1", "libatomic1", "chromium", "bubblewrap", "curl", "runsc", "podman", "runc", "postgresql", "gcc",
+        "libc6-dev",
+    ],
+}  # fmt: skip
 PROGRAMS = {"bubblewrap": "bwrap", "postgresql": "initdb"}  # where the package has another name than its program
 LIBRARIES = {
     "libgomp1": "libgomp.so.1",  # the embedded model's runtime is linked with it
     "libatomic1": "libatomic.so.1",  # the browser tests' driver is
 }
+
+HEADERS = {"libc6-dev": "/usr/include/stdio.h"}  # what the benchmark's programs are compiled with
 
 QUIET_SECONDS = 2.0
 """How long a step may be silent before it says how long it has been at it."""
@@ -137,7 +143,9 @@ def missing_debian(target: str) -> list[str]:
 
 
 def there(name: str) -> bool:
-    """Tell whether what a Debian package brings is there: its library or its program."""
+    """Tell whether what a Debian package brings is there: its library, its header or its program."""
+    if name in HEADERS:
+        return Path(HEADERS[name]).exists()
     if name not in LIBRARIES:
         hidden = map(str, Path("/usr/lib/postgresql").glob("*/bin"))  # Debian keeps a database's programs apart
         path = ":".join([os.environ.get("PATH", ""), "/usr/sbin", *hidden])
