@@ -18,6 +18,10 @@ class Ask:
 
     `body` is neutral: OpenAI's chat completions. `face` is the form in which it was asked, and `native` the body in
     that form where it is another one; `limit` names the field of that form which bounds the answer's tokens.
+
+    `only` is what it is refused with where its provider speaks another form: it asks for what the neutral form cannot
+    say. `unbounded`: part of its input lies elsewhere, at its provider or behind an address, so that its size says
+    nothing of how much is read.
     """
 
     endpoint: str
@@ -29,6 +33,8 @@ class Ask:
     face: str = "chat"
     native: dict[str, Any] | None = None
     limit: str = ""
+    only: Refusal | None = None
+    unbounded: bool = False
 
     def limited(self, field: str, tokens: int) -> "Ask":
         """Give it with a bound of the answer's tokens, in place of any other; `field` is the provider's word for it."""

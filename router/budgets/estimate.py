@@ -57,10 +57,11 @@ class Ceiling:
 def bound(ask: Ask, price: Price, ceiling: Ceiling, *, put: bool) -> tuple[Ask, Estimate]:
     """Give a call's worst case; with `put`, a call that names no limit gets one in its request.
 
-    A token is at least a byte, so a request has at most as many tokens as bytes.
+    A token is at least a byte, so a request has at most as many tokens as bytes; one that is not whole has at most as
+    many as the context. A limit that was said in another form is put into the provider's own word for it.
     """
     context = ceiling.context_tokens or _MOST_TOKENS
-    given = min(ask.size + _MEDIA_TOKENS * _media(ask.body), context)
+    given = context if ask.unbounded else min(ask.size + _MEDIA_TOKENS * _media(ask.body), context)
     made = 0
     if ask.endpoint == CHAT:
         limit = _limit(ask.body)
@@ -68,6 +69,8 @@ def bound(ask: Ask, price: Price, ceiling: Ceiling, *, put: bool) -> tuple[Ask, 
             limit = min(ceiling.output_tokens, context)
             if put:
                 ask = ask.limited(ceiling.field, limit)
+        elif ask.native is not None:
+            ask = ask.limited(ceiling.field, limit)
         made = min(limit, context) * _choices(ask.body)
     cost = most(price, given, made)
     return ask, Estimate(cost, given, made, math.ceil(ceiling.seconds))

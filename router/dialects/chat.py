@@ -85,6 +85,10 @@ class ChatWriter:
         """Say that it is done."""
         return _DONE
 
+    def broken(self, refusal: Refusal) -> bytes:
+        """Say that there will be no more."""
+        return refusal.event()
+
 
 class ChatReader:
     """Reads events that are neutral already."""

@@ -6,20 +6,27 @@ from typing import Any
 
 from router.ask import EMBEDDINGS, Ask
 from router.dialects.chat import neutral
-from router.dialects.contract import CHAT_FORM, Codec, Dialect, Face, Reader, Reading, Writer
+from router.dialects.contract import CHAT_FORM, RESPONSES, Codec, Dialect, Face, Reader, Reading, Writer
 from router.dialects.events import Garbage, payload
 from router.dialects.forms import dialect, face
 from router.refusal import Refusal, bad_request, provider_error
 from router.usage import Usage, estimate, read
 from router.wire import Request
 
+_EMBED_AS_CHAT = (RESPONSES,)
+"""Forms of one host that has the other one's embeddings, too."""
+
 
 def pick(ask: Ask, form: str) -> Codec:
     """Give the codec of a call to a provider of a form. Raises Refusal (400) where it cannot be put to it."""
+    if ask.endpoint == EMBEDDINGS and form in _EMBED_AS_CHAT:
+        form = CHAT_FORM
     if ask.endpoint == EMBEDDINGS and form != CHAT_FORM:
         raise bad_request(f"{ask.model} does not embed", "model")
     if ask.face == form:
         return Same(ask, dialect(form))
+    if ask.only is not None:
+        raise ask.only
     return Translated(ask, face(ask.face), dialect(form))
 
 
@@ -64,16 +71,15 @@ class Translated:
 
     def reading(self) -> Reading:
         """Translate a stream, event by event."""
-        return Translation(self._form.reader(self._ask), self._face.writer(self._ask), self._face)
+        return Translation(self._form.reader(self._ask), self._face.writer(self._ask))
 
 
 class Translation:
     """A stream of one form, written in another."""
 
-    def __init__(self, reader: Reader, writer: Writer, face: Face) -> None:
+    def __init__(self, reader: Reader, writer: Writer) -> None:
         self._reader = reader
         self._writer = writer
-        self._face = face
         self._usage: Usage | None = None
         self._finished = False
         self._bytes = 0
@@ -107,14 +113,14 @@ class Translation:
 
     def broken(self, refusal: Refusal) -> bytes:
         """Say that there will be no more."""
-        return self._face.broken(refusal)
+        return self._writer.broken(refusal)
 
     def _take(self, event: Mapping[str, Any]) -> bytes:
         error = event.get("error")
         if error and not event.get("choices"):
             self.failed = True
             said = error.get("message") if isinstance(error, Mapping) else error
-            return self._face.broken(provider_error(f"the provider failed: {said}"))
+            return self._writer.broken(provider_error(f"the provider failed: {said}"))
         self._usage = read(event.get("usage")) or self._usage
         self._events += 1
         choices = event.get("choices")

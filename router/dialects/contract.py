@@ -26,6 +26,9 @@ class Writer(Protocol):
     def end(self) -> bytes:
         """Give the events that end the stream; it is in the ledger by now."""
 
+    def broken(self, refusal: Refusal) -> bytes:
+        """Say, in the stream, that there will be no more."""
+
 
 class Face(Protocol):
     """A form in which callers ask."""

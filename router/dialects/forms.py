@@ -3,7 +3,7 @@
 from functools import cache
 
 from router.dialects.chat import ChatDialect, ChatFace
-from router.dialects.contract import CHAT_FORM, Dialect, Face
+from router.dialects.contract import CHAT_FORM, RESPONSES, Dialect, Face
 
 
 @cache
@@ -11,6 +11,10 @@ def face(name: str) -> Face:
     """Give a caller's form."""
     if name == CHAT_FORM:
         return ChatFace()
+    if name == RESPONSES:
+        from router.dialects.responses.face import ResponsesFace
+
+        return ResponsesFace()
     raise KeyError(name)
 
 
@@ -19,6 +23,10 @@ def dialect(name: str) -> Dialect:
     """Give a provider's form."""
     if name == CHAT_FORM:
         return ChatDialect()
+    if name == RESPONSES:
+        from router.dialects.responses.dialect import ResponsesDialect
+
+        return ResponsesDialect()
     raise KeyError(name)
 
 
@@ -27,4 +35,4 @@ def form(kind: str) -> str:
     return _FORMS.get(kind, CHAT_FORM)
 
 
-_FORMS: dict[str, str] = {}
+_FORMS: dict[str, str] = {"RESPONSES": RESPONSES}

@@ -63,5 +63,6 @@ PROVIDERS: Mapping[str, "Make"] = {
     "LLAMACPP": _llamacpp,
     "VLLM": _vllm,
     "OPENROUTER": _openrouter,
+    "RESPONSES": _openai,  # another form for what is asked; what is listed, and how, is the same
 }
 """Names are those of `signet.v1.ProviderKind` without its prefix."""
