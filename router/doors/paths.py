@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from router.ask import CHAT, EMBEDDINGS
 from router.authorise import Authoriser
 from router.broker import Broker
-from router.dialects.contract import CHAT_FORM
+from router.dialects.contract import CHAT_FORM, RESPONSES
 from router.door import Handler
-from router.doors import lend, models
+from router.doors import kept, lend, models
 from router.doors.calls import Calls
 from router.secrets import Secrets
 
@@ -18,6 +18,8 @@ def paths(authoriser: Authoriser, broker: Broker, secrets: Secrets) -> Mapping[s
     return {
         "/v1/chat/completions": Calls(authoriser, broker, CHAT_FORM, CHAT),
         "/v1/embeddings": Calls(authoriser, broker, CHAT_FORM, EMBEDDINGS),
+        "/v1/responses": Calls(authoriser, broker, RESPONSES, CHAT),
+        kept.PATH: kept.Kept(authoriser),
         models.PATH: listing,
         f"{models.PATH}/": listing,
         lend.PATH: lend.Lend(authoriser, secrets),

@@ -5,10 +5,10 @@ import json
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import httptools
 
@@ -19,6 +19,22 @@ from tests.fakes.provider.style import PLAIN, Style
 Answerer = Callable[[Mapping[str, Any]], Reply]
 
 _LINGER_RESET = struct.pack("ii", 1, 0)
+
+
+class Form(Protocol):
+    """A form of asking besides chat."""
+
+    def refuse(self, request: Mapping[str, Any]) -> Reply | None:
+        """Refuse a request that is none of this form."""
+
+    def chat(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Give what it asks, in chat's words, as far as an answerer looks at it."""
+
+    def whole(self, reply: Reply, request: Mapping[str, Any]) -> bytes:
+        """Write an answer."""
+
+    def events(self, reply: Reply, request: Mapping[str, Any]) -> Iterator[bytes]:
+        """Write a streamed answer, an event at a time."""
 
 
 class Unasked(AssertionError):
@@ -62,7 +78,8 @@ class FakeProvider:
 
     `key`: calls need it, and a wrong one is echoed in the error. Queued replies are given in order, then `answer`'s.
     Leaving raises Unasked if a queued reply is left. `asked` are the requests for answers, `probed` the questions of
-    what it is. A fake of one server has its `style`, the `rows` of its list and answers `own` questions.
+    what it is. A fake of one server has its `style`, the `rows` of its list and answers `own` questions; `forms` are
+    those that it speaks besides chat, by path.
     """
 
     models: tuple[str, ...] = ("fake-small", "fake-large", "fake-embed")
@@ -73,6 +90,7 @@ class FakeProvider:
     context_words: int = 10_000_000
     lists_models: bool = True
     style: Style = PLAIN
+    forms: Mapping[str, Form] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     probed: list[Asked] = field(default_factory=list)
     replies: deque[Reply] = field(default_factory=deque)
@@ -261,6 +279,8 @@ class _Connection(asyncio.Protocol):
         await fake.note()
         if asked.path == "/v1/chat/completions":
             await self._chat(self._reply(asked.body), asked)
+        elif form := fake.forms.get(asked.path):
+            await self._formed(form, asked.body)
         elif asked.path == "/v1/embeddings":
             reply = fake.replies.popleft() if fake.replies else Reply()
             body = embeddings(asked.body, asked.body["model"])
@@ -282,9 +302,28 @@ class _Connection(asyncio.Protocol):
         else:
             self._whole(404, b'{"error":{"message":"no such path"}}')
 
+    async def _formed(self, form: Form, request: Mapping[str, Any]) -> None:
+        refused = form.refuse(request)
+        reply = refused or self._reply(form.chat(request))
+        stream = bool(request.get("stream"))
+        await self._answer(
+            reply, lambda: form.whole(reply, request), lambda: form.events(reply, request), stream=stream
+        )
+
     async def _chat(self, reply: Reply, asked: Asked) -> None:
-        request = asked.body
-        model = request["model"]
+        request, style = asked.body, self._fake.style
+        model, stream = request["model"], bool(request.get("stream"))
+        with_usage = bool((request.get("stream_options") or {}).get("include_usage"))
+        await self._answer(
+            reply,
+            lambda: completion(reply, model, style),
+            lambda: events(reply, model, style, with_usage=with_usage),
+            stream=stream,
+        )
+
+    async def _answer(
+        self, reply: Reply, whole: Callable[[], bytes], events: Callable[[], Iterator[bytes]], *, stream: bool
+    ) -> None:
         if reply.raw is not None:
             raw = reply.raw.encode()
             self._whole(reply.status, raw, reply.headers)
@@ -292,16 +331,15 @@ class _Connection(asyncio.Protocol):
         if reply.status != 200:
             self._whole(reply.status, json.dumps({"error": reply.error or {"message": "no"}}).encode(), reply.headers)
             return
-        if not request.get("stream"):
-            body = completion(reply, model, self._fake.style)
+        if not stream:
+            body = whole()
             await self._faulty(reply, lambda: [_head(200, "application/json", len(body)), body])
             return
-        with_usage = bool((request.get("stream_options") or {}).get("include_usage"))
         await self._faulty(
             reply,
             lambda: [
                 _head(200, "text/event-stream", None),
-                *(_chunked(event) for event in events(reply, model, self._fake.style, with_usage=with_usage)),
+                *(_chunked(event) for event in events()),
                 b"0\r\n\r\n",
             ],
         )
