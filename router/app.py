@@ -20,6 +20,7 @@ from signet.kit.lifecycle import StartError, notify
 if TYPE_CHECKING:
     from router.budgets.meter import Meter
     from router.fleet import Fleet
+    from router.replicas.place import Books
     from router.secrets import Secrets
     from router.store.database import AsyncEngine
     from router.store.ledger import Ledger
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 NEWER_SCHEMA = 6
 """Exit code for a database that a newer Signet wrote."""
+
+FENCED = 7
+"""Exit code of a router that those with whom it shares a database took for dead: it has to be started anew."""
 
 _GRACE_SECONDS = 3
 
@@ -41,6 +45,7 @@ class App:
     meter: "Meter"
     port: int
     door_port: int
+    fenced: asyncio.Event
 
 
 async def run(home: Home, options: RouterOptions, stop: asyncio.Event) -> int:
@@ -51,14 +56,14 @@ async def run(home: Home, options: RouterOptions, stop: asyncio.Event) -> int:
         from router.store.database import NewerSchema
 
         try:
-            await stack.enter_async_context(serving(home, options, os.environ, child))
+            app = await stack.enter_async_context(serving(home, options, os.environ, child))
         except NewerSchema as error:
             return _refuse(str(error))
         logs.get("router").info("ready")
         notify("READY=1", "models can be asked")
         _settle_memory()
-        await stop.wait()
-    return 0
+        await _first(stop, app.fenced)
+    return 0 if stop.is_set() else FENCED
 
 
 @asynccontextmanager
@@ -66,19 +71,14 @@ async def serving(
     home: Home, options: RouterOptions, environment: Mapping[str, str], child: Child | None
 ) -> AsyncIterator[App]:
     """Serve the door and the services until the context is left. Raises StartError, HomeError."""
-    from router.budgets.metering import metering
-    from router.store.database import open_database
+    from router.replicas.place import counting, opened
 
-    path = home.router / "router.db"
-    engine = open_database(path)
-    try:
-        async with (
-            metering(path, logs.get("router")) as meter,
-            _serving(home, options, environment, child, engine=engine, meter=meter) as app,
-        ):
-            yield app
-    finally:
-        await engine.dispose()
+    async with (
+        opened(home, options) as place,
+        counting(place, logs.get("router")) as books,
+        _serving(home, options, environment, child, engine=place.engine, books=books) as app,
+    ):
+        yield app
 
 
 @asynccontextmanager
@@ -89,7 +89,7 @@ async def _serving(
     child: Child | None,
     *,
     engine: "AsyncEngine",
-    meter: "Meter",
+    books: "Books",
 ) -> AsyncIterator[App]:
     from router.attempt import Bounds
     from router.authorise import Authoriser, Callers, permit
@@ -112,6 +112,7 @@ async def _serving(
     from signet.kit import dial, rpc
 
     log = logs.get("router")
+    meter = books.meter
     ledger = Ledger(engine)
     wire = Client(Limits(connections=options.concurrency * 2, connect_seconds=options.connect_seconds))
     model = environment.get("OPENAI_MODEL", "")
@@ -147,11 +148,21 @@ async def _serving(
                 grace_seconds=_GRACE_SECONDS,
             ) as door_port,
         ):
-            yield App(fleet, ledger, meter, port, door_port)
+            yield App(fleet, ledger, meter, port, door_port, books.fenced)
     finally:
         await fleet.aclose()
         await wire.aclose()
         await control.close()
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Wait for any of them."""
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 def _settle_memory() -> None:

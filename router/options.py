@@ -1,9 +1,12 @@
 """Options of the router, section `router`."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from router.address import trouble as address_trouble
+
+_LEAST_DEAD_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Deadlines:
@@ -23,6 +26,9 @@ class RouterOptions:
     refused with 429. `output_tokens` is put into requests that name no limit, where a budget needs one. `embedded_gguf`
     replaces the packaged chat weights by a file, which is then named `embedded_name` (default: as the file) and chooses
     tools itself if `embedded_tools` is on. `embedded_threads` 0 means one for each CPU, at most 8.
+    `database` is the address of a PostgreSQL that several routers share, empty for a SQLite of one's own; its password
+    is the first line of `database_password_file`, else PGPASSWORD. A router that gives it no sign of life for
+    `database_dead_seconds` is taken for dead by the others, and has to end.
     """
 
     port: int = 7411
@@ -46,6 +52,9 @@ class RouterOptions:
     concurrency: int = 64
     queue: int = 256
     connections: int = 1024
+    database: str = field(default="", repr=False)
+    database_password_file: str = ""
+    database_dead_seconds: float = 15.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, all of it together."""
@@ -56,6 +65,10 @@ class RouterOptions:
         ]
         problems += [f"{name} must be above 0" for name in _POSITIVE if getattr(self, name) <= 0]
         problems += [f"{name} must not be below 0" for name in _NATURAL if getattr(self, name) < 0]
+        if self.database and (wrong := address_trouble(self.database)):
+            problems.append(f"database {wrong}")
+        if self.database_dead_seconds < _LEAST_DEAD_SECONDS:
+            problems.append(f"database_dead_seconds must be at least {_LEAST_DEAD_SECONDS:g}")
         if self.embedded_gguf and not self.embedded_sha256:
             problems.append("embedded_gguf needs embedded_sha256, the weights' digest (sha256sum FILE)")
         if self.embedded_gguf and not Path(self.embedded_gguf).is_absolute():

@@ -15,7 +15,7 @@ from router.store.local import RESERVED, LocalWork
 _FIELDS = [field.name for field in fields(Budget)]
 _NAMES = ", ".join(f'"{name}"' for name in _FIELDS)
 _PUT = f"INSERT OR REPLACE INTO budgets ({_NAMES}) VALUES ({', '.join('?' * len(_FIELDS))})"  # noqa: S608 - our own names
-_COLUMNS = {
+COLUMNS = {
     "agents": "agent", "sessions": "session", "runs": "run", "tokens": "caller", "providers": "provider",
     "apis": "model",
 }  # fmt: skip
@@ -156,7 +156,7 @@ def _budgets(connection: sqlite3.Connection) -> list[Budget]:
 
 def _count(connection: sqlite3.Connection, budget: Budget, micros: int) -> None:
     """Make a budget's count from the ledger."""
-    column = _COLUMNS.get(budget.subject.partition("/")[0], "")
+    column = COLUMNS.get(budget.subject.partition("/")[0], "")
     each = budget.subject in EACH
     subject = column if each else "?"
     where = f"AND {column} != ''" if each else f"AND {column} = ?" if column else ""

@@ -1,13 +1,14 @@
-"""The router's database: one SQLite file, brought up to date when it is opened."""
+"""The router's database: its own SQLite file, brought up to date when it is opened, or one that several share."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.ext.asyncio import AsyncEngine as AsyncEngine  # noqa: PLC0414 - for those who hand it on
 
@@ -46,26 +47,50 @@ def open_database(path: Path) -> AsyncEngine:
     return engine
 
 
-def reading(engine: AsyncEngine) -> AsyncEngine:
-    """Give the same database for reading: it takes no lock and sees what was committed."""
-    return engine.execution_options(isolation_level="AUTOCOMMIT")
+class Reading:
+    """A database for reading: it takes no lock and sees what was committed."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[AsyncConnection]:
+        """Read over a connection. Raises SignetError where the database does not answer."""
+        with _told("read"):
+            async with self._engine.connect() as connection:
+                yield connection
+
+
+def reading(engine: AsyncEngine) -> Reading:
+    """Give the same database for reading."""
+    return Reading(engine)
 
 
 @asynccontextmanager
 async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Write in one transaction, on disk when the context is left. Raises SignetError where the database cannot."""
-    try:
+    with _told("written"):
         async with engine.begin() as connection:
             yield connection
-    except OperationalError as error:
-        raise store_error(str(error.orig)) from error
 
 
-def store_error(said: str) -> SignetError:
-    """Say what a database that could not be written means to the caller."""
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (IntegrityError, DataError, ProgrammingError):
+        raise  # it is the row that is wrong
+    except DBAPIError as error:
+        raise store_error(str(error.orig).splitlines()[0], what) from error
+    except (OSError, PoolTimeout) as error:
+        raise store_error(str(error) or type(error).__name__, what) from error
+
+
+def store_error(said: str, what: str = "written") -> SignetError:
+    """Say what a database that could not be written, or read, means to the caller."""
     if "full" in said:
         return ResourceExhausted("DISK_FULL", "the disk with the router's database is full", hint="free some space")
-    return Unavailable("STORE_UNAVAILABLE", f"the router's database cannot be written: {said}", hint="signet doctor")
+    return Unavailable("STORE_UNAVAILABLE", f"the router's database cannot be {what}: {said}", hint="signet doctor")
 
 
 class Writer:

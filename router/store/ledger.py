@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, and_, case, func, or_, select
+from sqlalchemy import Column, and_, case, func, literal_column, or_, select
 from sqlalchemy import Row as Found
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.sql import ColumnElement
 
+from router.budgets.period import DAY, window
 from router.store.database import reading
 from router.store.schema import calls
 from router.usage import Usage
@@ -63,11 +64,13 @@ class Filter:
 _COLUMNS = Row._fields
 INSERT = f"INSERT INTO calls ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - our own names
 
-DIMENSIONS: dict[str, ColumnElement[str]] = {
+_DAY_MICROS = 86_400_000_000
+
+DIMENSIONS: dict[str, ColumnElement[Any]] = {
     "AGENT": calls.c.agent,
     "MODEL": calls.c.model,
     "RUN": calls.c.run,
-    "DAY": func.strftime("%Y-%m-%d", calls.c.time_micros / 1_000_000, "unixepoch"),
+    "DAY": calls.c.time_micros // literal_column(str(_DAY_MICROS)),
     "SESSION": calls.c.session,
     "PROVIDER": calls.c.provider,
     "CALLER": calls.c.caller,
@@ -114,7 +117,7 @@ class Ledger:
         )
         async with self._reading.connect() as connection:
             rows = (await connection.execute(query)).all()
-        return [_total(str(row.key), row) for row in rows]
+        return [_total(_key(dimension, row.key), row) for row in rows]
 
 
 def _sums() -> list[ColumnElement[Any]]:
@@ -130,7 +133,7 @@ def _sums() -> list[ColumnElement[Any]]:
         total(calls.c.cache_write_tokens),
         total(calls.c.cost_microusd),
         func.coalesce(unknown, 0).label("unknown"),
-        func.coalesce(func.max(calls.c.estimated), 0).label("estimated"),
+        func.coalesce(func.max(case((calls.c.estimated, 1), else_=0)), 0).label("estimated"),
         func.count().label("calls"),
     ]
 
@@ -151,11 +154,15 @@ def _where(wanted: Filter) -> list[ColumnElement[bool]]:
 def _total(key: str, row: Found[*tuple[Any, ...]]) -> Total:
     value = row._mapping  # noqa: SLF001 - sqlalchemy's public name for it
     usage = Usage(
-        input_tokens=value["input_tokens"],
-        output_tokens=value["output_tokens"],
-        cached_tokens=value["cached_tokens"],
-        reasoning_tokens=value["reasoning_tokens"],
+        input_tokens=int(value["input_tokens"]),  # PostgreSQL's sums are decimals
+        output_tokens=int(value["output_tokens"]),
+        cached_tokens=int(value["cached_tokens"]),
+        reasoning_tokens=int(value["reasoning_tokens"]),
         estimated=bool(value["estimated"]),
-        cache_write_tokens=value["cache_write_tokens"],
+        cache_write_tokens=int(value["cache_write_tokens"]),
     )
-    return Total(key, usage, None if value["unknown"] else value["cost_microusd"], value["calls"])
+    return Total(key, usage, None if value["unknown"] else int(value["cost_microusd"]), value["calls"])
+
+
+def _key(dimension: str, value: str | int) -> str:
+    return window(DAY, int(value) * _DAY_MICROS) if dimension == "DAY" else str(value)

@@ -4,7 +4,6 @@ import json
 from dataclasses import dataclass
 
 from sqlalchemy import delete, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -12,6 +11,7 @@ from router.model import Spec
 from router.price import Price
 from router.store.database import reading, writing
 from router.store.schema import providers, settings
+from router.store.upsert import upsert
 from signet.kit.errors import AlreadyExists, NotFound
 
 
@@ -91,7 +91,6 @@ class ProviderStore:
 
     async def choose_default_model(self, name: str) -> None:
         """Keep the default."""
-        query = upsert(settings).values(name="default_model", value=name)
-        query = query.on_conflict_do_update(index_elements=["name"], set_={"value": name})
+        query = upsert(self._engine, settings, {"name": "default_model", "value": name})
         async with writing(self._engine) as connection:
             await connection.execute(query)

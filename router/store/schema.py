@@ -135,3 +135,6 @@ changes = Table(
     Column("revision", BigInteger, nullable=False, comment="how often"),
 )
 """What routers that share the database look at to learn of one another's changes; empty on SQLite."""
+
+OWN = frozenset({"calls", "budget_uses", "reservations", "routers", "changes"})
+"""Tables of what calls do. All others hold what was set up: routers that share them learn of each change there."""

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from sqlalchemy import Row, delete, func, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router.store.database import reading, writing
 from router.store.schema import secrets
+from router.store.upsert import upsert
 from signet.kit.errors import NotFound, PermissionDenied, ResourceExhausted, near
 
 MAX_SECRETS = 10_000
@@ -34,8 +34,8 @@ class SecretStore:
     async def put(self, ident: str, owner: str, sealed: bytes, now_micros: int) -> Kept:
         """Store a sealed value, over an earlier one. Raises ResourceExhausted above MAX_SECRETS."""
         value = {"owner": owner, "sealed_value": sealed, "update_micros": now_micros}
-        query = upsert(secrets).values(id=ident, create_micros=now_micros, **value)
-        query = query.on_conflict_do_update(index_elements=["id"], set_=value)
+        row = {"id": ident, "create_micros": now_micros, **value}
+        query = upsert(self._engine, secrets, row, "create_micros")
         async with writing(self._engine) as connection:
             others = select(func.count()).select_from(secrets).where(secrets.c.id != ident)
             if (await connection.execute(others)).scalar_one() >= MAX_SECRETS:
