@@ -13,7 +13,8 @@ from router.dialects.contract import Codec, Reading
 from router.dialects.events import Garbage
 from router.dialects.flow import Flow
 from router.options import Deadlines
-from router.price import Price, cost
+from router.price import Price, cost, source
+from router.providers.contract import shapes
 from router.redact import redact
 from router.refusal import Refusal, provider_error, provider_timeout
 from router.routes.lane import Lane
@@ -78,11 +79,12 @@ class Attempt:
 
     `arrived` is when its caller came, `number` counts its attempts. `probe`: it shows whether its lane can be used
     again. `begins` is called when it is sure that it has an answer, before anything of that is sent on; what it raises
-    ends the attempt. Afterwards `ending` tells what became of it, `status` what its provider said where that refused.
+    ends the attempt. Afterwards `ending` tells what became of it, `status` what its provider said where that refused,
+    and `anew` whether it may take the same call when that is shaped anew.
     """
 
-    __slots__ = ("_probe", "_sent", "_watch", "arrived", "ask", "begins", "bounds", "codec", "cost_microusd", "ending",
-                 "lane", "number", "price", "reservation", "status", "target", "wire")  # fmt: skip
+    __slots__ = ("_probe", "_sent", "_watch", "anew", "arrived", "ask", "begins", "bounds", "codec", "cost_microusd",
+                 "ending", "lane", "number", "price", "reservation", "status", "target", "wire")  # fmt: skip
 
     def __init__(
         self,
@@ -114,6 +116,7 @@ class Attempt:
         self.ending = Ending.UNTRIED
         self.status = 0
         self.cost_microusd: int | None = 0
+        self.anew = False
         self._probe = probe
         self._sent = 0.0
         self._watch = Watch()
@@ -187,6 +190,8 @@ class Attempt:
         body = await self._read(answer, _MAX_REFUSAL_BYTES)
         said = "" if wait is None else str(wait)
         refusal = from_status(self.lane.provider.spec.id, answer.status, body, self.target.key, said)
+        way = shapes(self.lane.provider)
+        self.anew = way is not None and way.learns(answer.status, body)
         if wait is not None and refusal.retry_after_seconds is not None:
             refusal.retry_after_seconds = wait
         self.lane.said = refusal
@@ -197,6 +202,7 @@ class Attempt:
             self.begins()
             body, usage = self.codec.whole(await self._read(answer, self.bounds.answer_bytes))
         except Refusal as refusal:
+            refusal.message = redact(refusal.message.encode(), self.target.key).decode(errors="replace")
             raise await self._spent(refusal) from refusal
         except asyncio.CancelledError:
             await answer.aclose()  # before anything that waits: who is gone wants no more of it
@@ -334,6 +340,8 @@ class Attempt:
         row = self.reservation.ended_as(
             used, charge.cost_microusd, self.ending.value, arrived=self.arrived, attempts=self.number
         )
+        if (said := source(self.price, used)) != row.price_source:
+            row = row._replace(price_source=said)
         await self.reservation.settle(row)
         return charge
 

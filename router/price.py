@@ -25,7 +25,8 @@ class Price:
     Tokens from the provider's cache cost as much as others where `cached` is None. `call_microusd` is due for every
     call. `cache_write` is for tokens that go into the provider's cache for as long as is usual, `written` the dearest
     that such a token can cost, as one that stays for an hour does; None: as others.
-    `tiers` rise. `source` says where the price is from: `user`, `free`, `genai-prices` with its version.
+    `tiers` rise. `source` says where the price is from: `user`, `free`, `genai-prices` with its version, `openrouter`.
+    `told`: answers tell what they cost, which stands where it is there.
     """
 
     input_microusd_per_million: int | None = None
@@ -36,6 +37,7 @@ class Price:
     tiers: tuple[Tier, ...] = ()
     source: str = ""
     cache_write_microusd_per_million: int | None = None
+    told: bool = False
 
     def known(self) -> bool:
         """Whether anything of it is known."""
@@ -48,6 +50,8 @@ UNKNOWN = Price()
 
 def cost(price: Price, usage: Usage) -> int | None:
     """Give a call's cost in micro-USD, rounded up; None where a price that it needs is unknown."""
+    if price.told and usage.cost_microusd is not None:
+        return usage.cost_microusd
     rates = _rates(price, usage.input_tokens) if price.tiers else price
     each = rates.input_microusd_per_million
     cached = rates.cached_microusd_per_million
@@ -63,6 +67,11 @@ def cost(price: Price, usage: Usage) -> int | None:
         (long, dearest),
         (usage.output_tokens, rates.output_microusd_per_million),
     )
+
+
+def source(price: Price, usage: Usage) -> str:
+    """Say where a call's cost is from: the price's source, or `provider`, which told it itself."""
+    return "provider" if price.told and usage.cost_microusd is not None else price.source
 
 
 def most(price: Price, input_tokens: int, output_tokens: int) -> int | None:

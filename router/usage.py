@@ -3,10 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 _MOST = 1 << 40  # a count beyond this is nonsense
 _BYTES_PER_TOKEN = 4
+_MICRO = 1_000_000
+_MOST_DOLLARS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -14,7 +17,7 @@ class Usage:
     """Tokens of one call; cached ones are part of the input, reasoning ones of the output.
 
     `cache_write_tokens` are those of the input that the provider put into its cache, `cache_write_1h_tokens` those of
-    them that it keeps for an hour, which is dearer.
+    them that it keeps for an hour, which is dearer. `cost_microusd` is what the provider itself says that it cost.
     """
 
     input_tokens: int
@@ -24,6 +27,7 @@ class Usage:
     estimated: bool = False
     cache_write_tokens: int = 0
     cache_write_1h_tokens: int = 0
+    cost_microusd: int | None = None
 
 
 NOTHING = Usage(0, 0)
@@ -71,7 +75,25 @@ def read(said: object) -> Usage | None:
     wrote = min(_count(details, "cache_write_tokens", "cache_creation_tokens") or 0, given - cached)
     reasoned = _count(_part(said, "completion_tokens_details", "output_tokens_details"), "reasoning_tokens")
     made = made or 0  # embeddings make none, and say so by silence
-    return Usage(given, made, cached, min(reasoned or 0, made), cache_write_tokens=wrote)
+    reasoned = min(reasoned or 0, made)
+    return Usage(given, made, cached, reasoned, cache_write_tokens=wrote, cost_microusd=_cost(said))
+
+
+def of(answer: Mapping[str, Any]) -> Usage | None:
+    """Read the usage of an answer in the neutral form, or of an event of it; None where it tells none.
+
+    llama.cpp tells how long it took, and for how many tokens, where it tells no usage: `prompt_n` are those that were
+    read, besides those that its cache had.
+    """
+    usage = read(answer.get("usage"))
+    if usage is not None or "timings" not in answer:
+        return usage
+    said = _part(answer, "timings")
+    given, made = _count(said, "prompt_n"), _count(said, "predicted_n")
+    if given is None or made is None:
+        return None
+    cached = _count(said, "cache_n") or 0
+    return Usage(given + cached, made, cached)
 
 
 def estimate(input_bytes: int, output_bytes: int, pieces: int = 0) -> Usage:
@@ -81,6 +103,21 @@ def estimate(input_bytes: int, output_bytes: int, pieces: int = 0) -> Usage:
         output_tokens=max(pieces, -(-output_bytes // _BYTES_PER_TOKEN)),
         estimated=True,
     )
+
+
+def _cost(said: Mapping[str, Any]) -> int | None:
+    """Read dollars, rounded up. Where the caller's own key paid the model's host, that is due besides the fee."""
+    fee = _dollars(said.get("cost"))
+    if fee is None:
+        return None
+    besides = _dollars(_part(said, "cost_details").get("upstream_inference_cost")) if said.get("is_byok") else None
+    return int(((fee + (besides or 0)) * _MICRO).to_integral_value(ROUND_CEILING))
+
+
+def _dollars(said: Any) -> Decimal | None:
+    if isinstance(said, bool) or not isinstance(said, int | float):
+        return None
+    return Decimal(str(said)) if 0 <= said < _MOST_DOLLARS else None
 
 
 def _part(said: Mapping[str, Any], *names: str) -> Mapping[str, Any]:

@@ -7,14 +7,15 @@ from typing import Any
 
 from router.ask import Ask, parse
 from router.dialects.events import Garbage, parsed, payload, written
-from router.refusal import Refusal
-from router.usage import Usage, estimate, read
+from router.refusal import Refusal, provider_error
+from router.usage import Usage, estimate, of
 from router.wire import Request
 
 _DONE = b"data: [DONE]\n\n"
 _FINISHED = re.compile(rb'"finish_reason"\s*:\s*"')
 _UNFINISHED = b'"finish_reason":null}]'
-_TELLS = re.compile(rb'"(?:usage|error)"\s*:\s*(?!null[\s,}])\S')
+_TELLS = re.compile(rb'"(?:usage|error|timings)"\s*:\s*(?!null[\s,}])\S')
+_QUOTED = 600  # characters of an error's message
 
 
 class ChatFace:
@@ -52,7 +53,8 @@ class ChatDialect:
     same = request
 
     def answer(self, native: dict[str, Any]) -> dict[str, Any]:
-        """Give an answer as it is."""
+        """Give an answer as it is. Raises Refusal (502) for one that tells of an error."""
+        check(native)
         return native
 
     def reader(self, ask: Ask) -> "ChatReader":
@@ -61,8 +63,9 @@ class ChatDialect:
         return ChatReader()
 
     def usage(self, native: Mapping[str, Any]) -> Usage | None:
-        """Read an answer's usage."""
-        return read(native.get("usage"))
+        """Read an answer's usage. Raises Refusal (502) for one that tells of an error."""
+        check(native)
+        return of(native)
 
     def passing(self, ask: Ask) -> "Passing":
         """Begin to pass a stream on."""
@@ -123,13 +126,15 @@ class Passing:
     @property
     def complete(self) -> bool:
         """Whether the answer was whole: it said so, or its last choice was finished."""
-        return self.done or self._finished
+        return not self.failed and (self.done or self._finished)
 
     def take(self, event: bytes) -> bytes:
         """Give the event, if it is one for the caller. Raises Garbage."""
         data = payload(event)
         if data is None:
-            return event  # a comment or a field that we know nothing of
+            # A comment, or a field that we know nothing of. Before the first event it would only be the byte after
+            # which nobody else can be asked.
+            return event if self.events else b""
         if data == b"[DONE]":
             self.done = True
             return b""
@@ -164,16 +169,24 @@ class Passing:
     def _read(self, data: bytes) -> bool:
         """Read an event that tells something, and say whether the caller gets it."""
         value = parsed(data)
-        usage = read(value.get("usage"))
+        usage = of(value)
         if usage is not None:
             self.usage = usage  # of several, the last one stands: they grow
-        if value.get("error") and not value.get("choices"):
+        if value.get("error"):
             self.failed = True
             return True
         if usage is not None and not value.get("choices"):
             return self._keep_usage
         self._count(data)
         return True
+
+
+def check(answer: Mapping[str, Any]) -> None:
+    """Refuse (502) an answer that is none: some endpoints tell of an error with status 200."""
+    error = answer.get("error")
+    if error and not answer.get("choices") and not answer.get("data"):
+        said = error.get("message") if isinstance(error, Mapping) else error
+        raise provider_error(f"the provider told of an error: {str(said)[:_QUOTED]}")
 
 
 def neutral(body: bytes) -> dict[str, Any] | None:

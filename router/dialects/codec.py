@@ -10,7 +10,7 @@ from router.dialects.contract import CHAT_FORM, RESPONSES, Codec, Dialect, Face,
 from router.dialects.events import Garbage, payload
 from router.dialects.forms import dialect, face
 from router.refusal import Refusal, bad_request, provider_error
-from router.usage import Usage, estimate, read
+from router.usage import Usage, estimate, of
 from router.wire import Request
 
 _EMBED_AS_CHAT = (RESPONSES,)
@@ -67,7 +67,7 @@ class Translated:
         found = self._form.answer(_object(body))
         answer = self._face.answer(self._ask, found)
         text = json.dumps(answer, separators=(",", ":"), ensure_ascii=False)
-        return text.encode(errors="surrogatepass"), read(found.get("usage"))
+        return text.encode(errors="surrogatepass"), of(found)
 
     def reading(self) -> Reading:
         """Translate a stream, event by event."""
@@ -117,11 +117,11 @@ class Translation:
 
     def _take(self, event: Mapping[str, Any]) -> bytes:
         error = event.get("error")
-        if error and not event.get("choices"):
+        if error:
             self.failed = True
             said = error.get("message") if isinstance(error, Mapping) else error
             return self._writer.broken(provider_error(f"the provider failed: {said}"))
-        self._usage = read(event.get("usage")) or self._usage
+        self._usage = of(event) or self._usage
         self._events += 1
         choices = event.get("choices")
         for choice in choices if isinstance(choices, list) else ():

@@ -25,21 +25,24 @@ class Book:
         self._loading = asyncio.Lock()
         self._known: dict[tuple[str, str], tuple[int, Price]] = {}
 
-    async def price(self, spec: Spec, upstream: str) -> Price:
-        """Give what a model of a provider costs now; UNKNOWN where nobody said."""
+    async def price(self, spec: Spec, upstream: str, own: Price = UNKNOWN) -> Price:
+        """Give what a model of a provider costs now: as the user said, else as its endpoint does, else as is listed.
+
+        `own` is what the endpoint says. UNKNOWN where nobody said.
+        """
         if spec.price.known():
             return spec.price if spec.price.source else replace(spec.price, source="user")
-        if not spec.base_url.startswith("https://"):
-            return UNKNOWN  # no public provider is reached so
+        if own.known() or not spec.base_url.startswith("https://"):
+            return own  # and no public provider is reached but by https
         slot = self._clock() // _SLOT_MICROS
         found = self._known.get((spec.base_url, upstream))
         if found and found[0] == slot:
-            return found[1]
+            return replace(found[1], told=True) if own.told else found[1]
         price = (await self._loaded()).price(spec.base_url, upstream, slot * _SLOT_MICROS)
         if len(self._known) >= _KEPT:
             self._known.pop(next(iter(self._known)))
         self._known[spec.base_url, upstream] = (slot, price)
-        return price
+        return replace(price, told=True) if own.told else price
 
     async def _loaded(self) -> "Catalogue":
         async with self._loading:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from functools import cache
+from typing import Protocol, cast, runtime_checkable
 
 from router.ask import Ask
 from router.embedded.child import Child
@@ -62,6 +63,27 @@ class Counts(Protocol):
 
     async def count(self, ask: Ask, upstream: str) -> int | None:
         """Count the tokens of a chat request as the model does; None where the endpoint cannot say. Never raises."""
+
+
+@runtime_checkable
+class Shapes(Protocol):
+    """A provider whose endpoint takes the neutral form in a way of its own."""
+
+    def shaped(self, ask: Ask) -> Ask:
+        """Put a call in the endpoint's own way; the same one where nothing has to be changed."""
+
+    def learns(self, status: int, body: bytes) -> bool:
+        """Take note of a refusal; say whether the same call, shaped anew, may be taken. Never for one that may cost."""
+
+
+def shapes(provider: Provider) -> Shapes | None:
+    """Give the provider where it is one that shapes: found out once for each class, for every call asks."""
+    return cast(Shapes, provider) if _shapes(type(provider)) else None
+
+
+@cache
+def _shapes(kind: type) -> bool:
+    return issubclass(kind, Shapes)
 
 
 @dataclass(frozen=True)

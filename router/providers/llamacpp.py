@@ -6,6 +6,7 @@ from typing import Any
 from router.model import Health, Profile, State
 from router.providers.manner import READY, Fact, Plain, guess
 from router.providers.reader import Reader, part, texts, tokens
+from router.providers.shape import Body, limited, plain_roles, templated_effort
 
 _LOADING = 503
 _THINKS = ("<think>", "enable_thinking", "reasoning_effort")
@@ -16,6 +17,10 @@ class LlamaCpp(Plain):
     """Asks for its properties. It lists its model already while that is loading."""
 
     refresh_seconds = 60.0
+
+    def shape(self, body: Body) -> Body:
+        """Use the words that all its versions know."""
+        return templated_effort(plain_roles(limited(body)))
 
     async def health(self, reader: Reader) -> Health:
         """Ask whether the model has loaded."""

@@ -6,12 +6,25 @@ from typing import Any
 from router.model import Profile
 from router.providers.manner import Fact, Plain
 from router.providers.reader import Reader, part, rows, texts, tokens
+from router.providers.shape import Body, limited, plain_roles
+
+_ANY = "json_object"
+_OBJECT: Mapping[str, Any] = {
+    "type": "json_schema",
+    "json_schema": {"name": "object", "schema": {"type": "object"}},
+}
 
 
 class LMStudio(Plain):
     """Asks its REST interface: v0, and v1 for versions that no longer have that."""
 
     refresh_seconds = 60.0
+
+    def shape(self, body: Body) -> Body:
+        """Use the words that it knows; of JSON it knows that with a schema only, so any object is asked for as one."""
+        body = plain_roles(limited(body))
+        form = body.get("response_format")
+        return {**body, "response_format": _OBJECT} if isinstance(form, dict) and form.get("type") == _ANY else body
 
     async def facts(
         self, reader: Reader, listed: Sequence[Mapping[str, Any]], names: Sequence[str]

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from router.model import Health, Profile, State
 from router.price import UNKNOWN, Price
 from router.providers.reader import Reader, tokens
+from router.providers.shape import Body
 
 READY = Health(State.READY)
 _MOST_NAME = 200
@@ -28,6 +29,13 @@ class Manner(Protocol):
     def refresh_seconds(self) -> float:
         """How long what it told is good for."""
 
+    @property
+    def price(self) -> Price:
+        """What is known of the price of any model of it."""
+
+    def shape(self, body: Body) -> Body:
+        """Put a chat request in its own way: the same body where nothing has to be changed. Pure."""
+
     async def health(self, reader: Reader) -> Health:
         """Say whether a server that listed its models can be asked, too."""
 
@@ -47,6 +55,11 @@ class Plain:
     """Any server: its list tells names, and with some how much a request may have."""
 
     refresh_seconds = 600.0
+    price = UNKNOWN
+
+    def shape(self, body: Body) -> Body:
+        """Leave it as it is."""
+        return body
 
     async def health(self, reader: Reader) -> Health:
         """Take it for ready: it listed its models."""

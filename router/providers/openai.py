@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from router.ask import CHAT, Ask
@@ -10,6 +11,7 @@ from router.model import Health, Model, Spec, State, digest
 from router.providers.contract import Parts
 from router.providers.manner import Fact, Manner, Plain, guess, usable
 from router.providers.reader import Reader, ask, parsed
+from router.providers.shape import refuses_usage, silent
 from router.redact import redact
 from router.refusal import provider_unavailable
 from router.route import Offer
@@ -39,6 +41,7 @@ class OpenAI:
         options = parts.options
         self._gate = Gate(f"provider {spec.id}", concurrency=options.concurrency, queue=options.queue)
         self._task: asyncio.Task[None] | None = None
+        self._silent = False  # it refuses to be asked for the usage of streams
         self._checked = asyncio.Condition()
         self._asking = asyncio.Lock()  # two who ask for the same details at once would ask for all of them twice
 
@@ -100,6 +103,25 @@ class OpenAI:
         if ask.endpoint != CHAT or self._spec.trouble:
             return None
         return await self._manner.count(self._reader, ask.body, upstream)
+
+    def shaped(self, ask: Ask) -> Ask:
+        """Put a call in the endpoint's own way; the same one where nothing has to be changed."""
+        if ask.endpoint != CHAT:
+            return ask
+        body = self._manner.shape(ask.body)
+        if body is not ask.body:
+            ask = replace(ask, body=body)
+        # What a caller asks for itself is left to it.
+        return silent(ask) if self._silent and ask.stream and "stream_options" not in ask.body else ask
+
+    def learns(self, status: int, body: bytes) -> bool:
+        """Take note of a refusal; say whether the same call, shaped anew, may be taken."""
+        if not refuses_usage(status, body):
+            return False
+        if not self._silent:
+            self._silent = True
+            self._log.info("provider_tells_no_usage", provider=self._spec.id)
+        return True
 
     async def recovered(self) -> bool:
         """Say no: what broke may have been charged."""
@@ -178,7 +200,7 @@ class OpenAI:
     def _described(self, upstream: str) -> Model:
         fact = self._facts.get(upstream)
         guessed = guess(upstream)
-        known = fact or Fact(guessed)
+        known = fact or Fact(guessed, price=self._manner.price)
         return Model(
             f"{self._spec.id}/{upstream}",
             self._spec.id,

@@ -5,9 +5,10 @@ from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Any
 
 from router.model import Profile
-from router.price import UNKNOWN, Price
+from router.price import Price
 from router.providers.manner import Fact, Plain
 from router.providers.reader import Reader, part, texts, tokens
+from router.providers.shape import Body, limited, without
 
 _MICRO = 1_000_000
 _MOST = Decimal(1)
@@ -16,6 +17,18 @@ _MOST = Decimal(1)
 
 class OpenRouter(Plain):
     """Its list says all there is to know, prices as well."""
+
+    price = Price(told=True)
+
+    def shape(self, body: Body) -> Body:
+        """Ask for the cost, and for thinking in its own words."""
+        body = limited(body)
+        given = body.get("usage")
+        body = {**body, "usage": {**(given if isinstance(given, dict) else {}), "include": True}}
+        effort = body.get("reasoning_effort")
+        if not isinstance(effort, str) or "reasoning" in body:
+            return body
+        return {**without(body, "reasoning_effort"), "reasoning": {"effort": effort}}
 
     async def facts(
         self, reader: Reader, listed: Sequence[Mapping[str, Any]], names: Sequence[str]
@@ -46,10 +59,13 @@ def profile(row: Mapping[str, Any]) -> Profile:
 
 
 def price(said: Mapping[str, Any]) -> Price:
-    """Read dollars for a token, which are texts; UNKNOWN where one is missing, or -1: it depends on the choice."""
+    """Read dollars for a token, which are texts; unknown where one is missing, or -1: it depends on the choice.
+
+    Whatever it is, an answer tells what it cost.
+    """
     given, made, call = (_dollars(said.get(name)) for name in ("prompt", "completion", "request"))
     if given is None or made is None:
-        return UNKNOWN
+        return Price(told=True)
     cached, written = _dollars(said.get("input_cache_read")), _dollars(said.get("input_cache_write"))
     return Price(
         _micro(given * _MICRO),
@@ -58,6 +74,7 @@ def price(said: Mapping[str, Any]) -> Price:
         written_microusd_per_million=None if written is None else _micro(written * _MICRO),
         call_microusd=_micro(call or Decimal(0)),
         source="openrouter",
+        told=True,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from router.model import Health, Profile, State
 from router.providers.manner import READY, Fact, Plain, guess
 from router.providers.reader import Reader, part, tokens
+from router.providers.shape import Body, common_effort, plain_roles, templated_effort, without
 
 _DEAD = 503
 _TEMPLATED = ("messages", "tools", "chat_template_kwargs", "chat_template", "add_generation_prompt")
@@ -15,6 +16,11 @@ class VLLM(Plain):
     """Its list says what a request may have; for the rest it depends on how it was started, which it does not tell."""
 
     refresh_seconds = 60.0
+
+    def shape(self, body: Body) -> Body:
+        """Use the words that it knows; it refuses efforts but low, medium and high, and `none` is for the template."""
+        body = templated_effort(common_effort(plain_roles(body)))
+        return without(body, "reasoning_effort") if body.get("reasoning_effort") == "none" else body
 
     async def health(self, reader: Reader) -> Health:
         """Ask whether its engine runs: its door answers without it, too."""

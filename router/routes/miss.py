@@ -13,11 +13,15 @@ _PUSHED = 429
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """A target that did not answer: what it was, what would be told, and whether another one may be asked."""
+    """A target that did not answer: what it was, what would be told, and whether another one may be asked.
+
+    `anew`: it may take the same call when that is shaped anew.
+    """
 
     target: str
     refusal: Refusal
     passes: bool
+    anew: bool = False
 
 
 def passes(refusal: Refusal, attempt: Attempt | None, *, repeat_timeouts: bool) -> bool:

@@ -12,6 +12,7 @@ from router.budgets.meter import Meter
 from router.budgets.reservation import Target
 from router.dialects.codec import pick
 from router.prices.book import Book
+from router.providers.contract import shapes
 from router.refusal import Refusal
 from router.routes import hedge
 from router.routes.lane import Lane
@@ -74,6 +75,8 @@ class Trial:
         if lane is None:
             raise RuntimeError("a target without a provider is never tried")
         miss = await self._once(stop, lane, begins)
+        if miss is not None and miss.anew:
+            miss = await self._once(stop, lane, begins)
         if miss is None or self._sink.started or miss.refusal.code not in _BROKE:
             return miss
         return await self._once(stop, lane, begins) if await lane.provider.recovered() else miss
@@ -88,7 +91,7 @@ class Trial:
             provider = lane.provider
             where, gate = await provider.target(self._ask, lane.upstream, wait)
             codec_form = lane.form
-            price = await self._means.book.price(provider.spec, lane.upstream)
+            price = await self._means.book.price(provider.spec, lane.upstream, lane.model.price)
             charged = Target(lane.charged, f"models/{self._lineup.name}", lane.upstream, price.source)
             ceiling = Ceiling(
                 stop.target.context_tokens or lane.model.profile.context_tokens,
@@ -97,6 +100,8 @@ class Trial:
                 lane.field,
             )
             ask, most = bound(self._ask, price, ceiling, put=meter.binds(self._who, lane.charged))
+            if (way := shapes(provider)) is not None:
+                ask = way.shaped(ask)
             codec = pick(ask, codec_form)
             await gate.enter(lane, wait, stop.target.concurrency)
             try:
@@ -126,7 +131,8 @@ class Trial:
                     lane.circuit.unknown(probe=True)
         except Refusal as refusal:
             repeat = self._lineup.route.repeat_timeouts
-            return Miss(lane.name, refusal, passes(refusal, attempt, repeat_timeouts=repeat))
+            anew = attempt is not None and attempt.anew
+            return Miss(lane.name, refusal, passes(refusal, attempt, repeat_timeouts=repeat), anew)
         return None
 
     def _check(self, lane: Lane) -> None:

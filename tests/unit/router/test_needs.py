@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.ask import CHAT, EMBEDDINGS, Ask
@@ -122,6 +122,7 @@ def test_texts_without_spaces_are_bounded_too_and_what_is_no_text_does_not_count
     assert least(said(None)) == 0
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="abc \n\t長-=1", max_size=400))
 def test_the_bound_is_below_what_any_encoding_by_words_or_characters_makes_of_it(text: str) -> None:
     pieces = [piece for word in text.split() for piece in cut(word, 128)]  # the longest tokens that there could be

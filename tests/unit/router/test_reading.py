@@ -30,7 +30,8 @@ def wire(*values: Any, newline: str = "\n", done: bool = True) -> bytes:
     comment=st.booleans(),
 )
 def test_a_stream_reads_the_same_however_it_is_cut(cuts: list[int], newline: str, *, comment: bool) -> None:
-    data = (f": ping{newline}{newline}".encode() if comment else b"") + wire(CHUNK, CHUNK, LAST, SAID, newline=newline)
+    ping = f": ping{newline}{newline}".encode() if comment else b""
+    data = wire(CHUNK, newline=newline, done=False) + ping + wire(CHUNK, LAST, SAID, newline=newline)
     reading = Passing(keep_usage=True)
     stream = Flow(reading)
     passed, start, turn = b"", 0, 0
@@ -44,6 +45,12 @@ def test_a_stream_reads_the_same_however_it_is_cut(cuts: list[int], newline: str
     assert reading.events == 3
     done = f"data: [DONE]{newline}{newline}".encode()
     assert passed.replace(b"\r", b"\n").rstrip() == data.removesuffix(done).replace(b"\r", b"\n").rstrip()
+
+
+def test_a_comment_before_the_first_event_does_not_begin_the_answer() -> None:
+    stream = Flow(Passing(keep_usage=False))
+    assert stream.feed(b": wait\n\n") == b""
+    assert stream.feed(b": wait\n\n" + wire(CHUNK, done=False)) == wire(CHUNK, done=False)
 
 
 def test_done_is_held_back_and_what_follows_it_is_dropped() -> None:

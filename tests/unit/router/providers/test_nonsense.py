@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.model import Health, Profile
@@ -73,6 +73,7 @@ def reader(body: bytes) -> Reader:
 
 
 @pytest.mark.parametrize("make", [Plain, Ollama, LMStudio, LlamaCpp, VLLM, OpenRouter])
+@settings(deadline=None)
 @given(value=VALUES, listed=ROWS)
 async def test_nothing_that_a_server_tells_of_its_models_is_a_fault(
     make: type[Manner], value: Any, listed: list[dict[str, Any]]
@@ -88,6 +89,7 @@ async def test_nothing_that_a_server_tells_of_its_models_is_a_fault(
     assert isinstance(await manner.health(asked), Health)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=64) | VALUES.map(lambda value: json.dumps(value).encode()))
 async def test_an_answer_that_is_no_json_tells_nothing(body: bytes) -> None:
     listed = models(body)
@@ -95,6 +97,7 @@ async def test_an_answer_that_is_no_json_tells_nothing(body: bytes) -> None:
     await reader(body).own("/x")
 
 
+@settings(deadline=None)
 @given(VALUES, VALUES, VALUES, ROWS)
 def test_whatever_is_answered_a_kind_is_found(one: Any, two: Any, three: Any, listed: list[dict[str, Any]]) -> None:
     assert kind(Tells(listed, one, two, three, one)) in {
@@ -102,6 +105,7 @@ def test_whatever_is_answered_a_kind_is_found(one: Any, two: Any, three: Any, li
     }  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["prompt", "completion", "request", "input_cache_read"]), LEAVES))
 def test_a_price_that_is_none_is_unknown_and_never_negative(said: dict[str, Any]) -> None:
     found = price(said)
