@@ -21,7 +21,8 @@ HEAD, SHORT_HEAD = 4, 2
 SHORT = 12
 
 _TOKEN_HEADS = (b"sgt_", b"sgr_")
-_OPEN_TOKEN = re.compile(rb"sg[tr]_[A-Za-z0-9_=.\-]{0,16384}\Z")
+_TOKEN_BYTES = (16 << 10) + HEAD  # what is longer is none
+_TOKEN_LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_=.-"
 _WORDS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+/=.%~:"
 
 Span = tuple[int, int]
@@ -62,6 +63,7 @@ class Matcher:
         self.heads: dict[bytes, set[bytes]] = {head: set() for head in _TOKEN_HEADS}
         self.short_heads: dict[bytes, set[bytes]] = {}
         self._short_begins = {head[:size] for head in _TOKEN_HEADS for size in range(1, HEAD)}
+        self._longest_bytes = HEAD
         self._loose_bytes = 0  # of the longest form that is not of word letters alone
         for value in values:
             self.know(value)
@@ -74,6 +76,7 @@ class Matcher:
             heads, size = (self.heads, HEAD) if len(form) >= SHORT else (self.short_heads, SHORT_HEAD)
             heads.setdefault(form[:size], set()).add(form)
             self._short_begins.update(form[:part] for part in range(1, HEAD))
+            self._longest_bytes = max(self._longest_bytes, len(form))
             if form.strip(_WORDS):
                 self._loose_bytes = max(self._loose_bytes, len(form))
 
@@ -97,7 +100,11 @@ class Matcher:
         if self._loose_bytes:
             words = max(words, min(self._loose_bytes, len(data)))
         run = data[len(data) - words :]
-        return next((words - start for start in range(words) if self._begins(run[start:], short=short)), 0)
+        token = _open_token(run)
+        # A form that began further from the end would be whole: a long run of letters is not looked through.
+        nearest = range(max(words - self._longest_bytes, 0), words if token is None else token)
+        found = next((start for start in nearest if self._begins(run, start, short=short)), token)
+        return 0 if found is None else words - found
 
     def headed(self, data: bytes) -> bool:
         """Whether a head stands in a short text: if not, no value is in it, and none is pending."""
@@ -109,13 +116,22 @@ class Matcher:
             return any(data[start : start + SHORT_HEAD] in self.short_heads for start in range(len(data) - 1))
         return False
 
-    def _begins(self, end: bytes, *, short: bool) -> bool:
-        if len(end) < HEAD:
-            if short and end in self._short_begins:
+    def _begins(self, run: bytes, start: int, *, short: bool) -> bool:
+        head = run[start : start + HEAD]
+        if len(head) < HEAD:
+            if short and head in self._short_begins:
                 return True
-        elif _any_longer(self.heads.get(end[:HEAD], ()), end) or _OPEN_TOKEN.match(end):
+        elif (forms := self.heads.get(head)) and _any_longer(forms, run[start:]):
             return True
-        return bool(self.short_heads) and _any_longer(self.short_heads.get(end[:SHORT_HEAD], ()), end)
+        shorter = self.short_heads.get(head[:SHORT_HEAD])
+        return shorter is not None and _any_longer(shorter, run[start:])
+
+
+def _open_token(run: bytes) -> int | None:
+    """Give where one of Signet's tokens begins that may go on behind the end."""
+    letters = min(len(run) - len(run.rstrip(_TOKEN_LETTERS)), _TOKEN_BYTES)
+    places = [run.find(head, len(run) - letters) for head in _TOKEN_HEADS]
+    return min((place for place in places if place >= 0), default=None)
 
 
 def _any_longer(forms: Collection[bytes], end: bytes) -> bool:
