@@ -1,17 +1,25 @@
 """`signet model`: what agents can think with."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from signet.cli.call import Call, Noun
 from signet.cli.complete import MODEL
-from signet.cli.words import count, ident, toned
+from signet.cli.words import cost, count, ident, toned
 
 if TYPE_CHECKING:
     from signet.v1.models_pb2 import Model
 
 _DEMONSTRATION = "a demonstration model"
+_Field = Literal["tools", "images", "json_schema", "reasoning"]
+_ABILITIES: dict[str, _Field] = {
+    "tools": "tools",
+    "images": "images",
+    "schema": "json_schema",
+    "reasoning": "reasoning",
+}
+"""What a model may be able to do, as people read it, and the profile's field."""
 
 
 @click.group("model", cls=Noun)
@@ -68,12 +76,40 @@ def _kind(found: "Model") -> str:
     return ", ".join(kinds) or "-"
 
 
+def _able(found: "Model") -> str:
+    """Name what it is known to do, and what it is known not to do with a minus; what nobody told is left out."""
+    told = [(name, field) for name, field in _ABILITIES.items() if found.profile.HasField(field)]
+    return " ".join(name if getattr(found.profile, field) else f"-{name}" for name, field in told)
+
+
+def _context(found: "Model") -> str:
+    profile = found.profile
+    if not profile.context_tokens:
+        return f"unknown; the model could take {count(profile.model_tokens)}" if profile.model_tokens else "unknown"
+    more = profile.model_tokens > profile.context_tokens
+    return f"{count(profile.context_tokens)} tokens" + (
+        f" as it is served; the model could take {count(profile.model_tokens)}" if more else ""
+    )
+
+
+def _said(found: "Model", field: _Field) -> str:
+    return ("yes" if getattr(found.profile, field) else "no") if found.profile.HasField(field) else "not told"
+
+
+def _price(found: "Model") -> str:
+    """Give what its endpoint itself asks; empty where it does not tell."""
+    if not found.HasField("input_price_microusd_per_million"):
+        return ""
+    given, made = found.input_price_microusd_per_million, found.output_price_microusd_per_million
+    return f"{cost(given)} in, {cost(made)} out, as its endpoint says"
+
+
 def _table(models: "list[Model]") -> str:
     from signet.cli.form import word
     from signet.cli.table import columns
 
     return columns(
-        ("", "NAME", "STATE", "CONTEXT", "KIND", "DETAIL"),
+        ("", "NAME", "STATE", "CONTEXT", "KIND", "CAN", "DETAIL"),
         [
             (
                 "*" if found.is_default else "",
@@ -81,6 +117,7 @@ def _table(models: "list[Model]") -> str:
                 toned(word(found, "state")),
                 count(found.profile.context_tokens) if found.profile.context_tokens else "?",
                 _kind(found),
+                _able(found),
                 found.state_detail,
             )
             for found in models
@@ -102,7 +139,10 @@ def _page(found: "Model") -> str:
             ("provider", ident(found.provider)),
             ("upstream model", found.upstream_model),
             ("state", toned(word(found, "state")) + (f": {found.state_detail}" if found.state_detail else "")),
-            ("context", f"{count(profile.context_tokens)} tokens" if profile.context_tokens else "unknown"),
+            ("context", _context(found)),
+            ("an answer", f"at most {count(profile.output_tokens)} tokens" if profile.output_tokens else ""),
+            *((name, _said(found, field)) for name, field in _ABILITIES.items()),
+            ("price of a million", _price(found)),
             ("chooses tools", choice.get(word(profile, "tool_choice"), "")),
             ("digest", found.digest),
         ]

@@ -9,12 +9,16 @@ import click
 
 from signet.cli.call import Call, Noun
 from signet.cli.complete import PROVIDER
+from signet.cli.found import KINDS
 from signet.cli.words import cost, ident, local, seconds, toned
 
 if TYPE_CHECKING:
     from signet.v1.providers_pb2 import CheckProviderResponse, Provider
 
 _KEY_BYTES = 8_192
+_STDIN = click.option("--key-stdin", is_flag=True, help="Read the key from standard input.")
+_ENV = click.option("--key-env", metavar="NAME", help="Take the key from an environment variable.")
+_FILE = click.option("--key-file", metavar="FILE", help="Take the key from a file.")
 
 
 @click.group("provider", cls=Noun)
@@ -25,9 +29,10 @@ def provider() -> None:
 @provider.command("add", epilog="Example: signet provider add acme https://api.example.org/v1 --key-env ACME_API_KEY")
 @click.argument("name")
 @click.argument("base_url", metavar="URL")
-@click.option("--key-stdin", is_flag=True, help="Read the key from standard input.")
-@click.option("--key-env", metavar="NAME", help="Take the key from an environment variable.")
-@click.option("--key-file", metavar="FILE", help="Take the key from a file.")
+@click.option("--kind", type=click.Choice(KINDS), help="Which server it is; without, it is asked.")
+@_STDIN
+@_ENV
+@_FILE
 @click.option("--model", "models", multiple=True, metavar="NAME", help="Offer only this model; repeatable.")
 @click.option("--input-price", type=click.FloatRange(0), metavar="USD", help="Of a million input tokens.")
 @click.option("--output-price", type=click.FloatRange(0), metavar="USD", help="Of a million output tokens.")
@@ -37,6 +42,7 @@ def add(
     *,
     name: str,
     base_url: str,
+    kind: str | None,
     key_stdin: bool,
     key_env: str | None,
     key_file: str | None,
@@ -44,10 +50,10 @@ def add(
     input_price: float | None,
     output_price: float | None,
 ) -> None:
-    """Add an endpoint that speaks OpenAI's chat completions.
+    """Add an endpoint: a server of your own, or a hosted one.
 
-    The key never stands on the command line, where others could see it. Without a price a run's cost is unknown, not
-    zero.
+    Without --kind it is asked which server it is; any that speaks OpenAI's chat completions will do. The key never
+    stands on the command line, where others could see it. Without a price a run's cost is unknown, not zero.
     """
     from signet.cli.output import emit
 
@@ -56,12 +62,13 @@ def add(
         made = signet.providers.create(
             name,
             base_url=base_url,
+            kind=kind or "",
             key=key,
             models=models,
             input_price_microusd_per_million=_micro(input_price),
             output_price_microusd_per_million=_micro(output_price),
         )
-    emit(call, made, lambda made: f"{made.name} is there{'' if made.has_key else ', without a key'}")
+    emit(call, made, _there)
     call.say(f"see what it serves: signet provider check {ident(made.name)}")
 
 
@@ -104,6 +111,53 @@ def check(call: Call, *, name: str) -> None:
         sys.exit(codes.UNAVAILABLE)
 
 
+@provider.command("key", epilog="Example: signet provider key acme --key-env ACME_API_KEY")
+@click.argument("name", shell_complete=PROVIDER)
+@_STDIN
+@_ENV
+@_FILE
+@click.option("--remove", "removes", is_flag=True, help="Keep no key any more.")
+@click.pass_obj
+def key(call: Call, *, name: str, key_stdin: bool, key_env: str | None, key_file: str | None, removes: bool) -> None:
+    """Replace a provider's key; without an option it is read from standard input.
+
+    Calls that run go on with the old one. What is built in, or comes from the environment, has its key from there.
+    """
+    from signet.cli.output import emit
+
+    named = key_stdin or key_env is not None or key_file is not None
+    if removes and named:
+        raise click.UsageError("give a new key, or --remove")
+    given = "" if removes else _key(key_stdin=key_stdin or not named, key_env=key_env, key_file=key_file)
+    with call.signet() as signet:
+        changed = signet.providers.set_key(name, given)
+    emit(call, changed, lambda changed: f"{changed.name} has {'another' if changed.has_key else 'no'} key")
+
+
+@provider.command("scan", epilog="Example: signet provider scan localhost 192.168.1.20:8000 --add")
+@click.argument("hosts", nargs=-1, required=True, metavar="HOST…")
+@click.option("--add", "adds", is_flag=True, help="Add all that is found and needs no key.")
+@click.pass_obj
+def scan(call: Call, *, hosts: tuple[str, ...], adds: bool) -> None:
+    """Look for local servers of models on the hosts that are named, at the ports they usually have.
+
+    A host is a name or an address, with `:port` one place only. Each is asked once, for two seconds; nothing else is.
+    """
+    from signet.cli.found import line, new, table
+    from signet.cli.output import emit_all
+
+    with call.signet() as signet:
+        found = list(signet.providers.scan(*hosts))
+        if adds:
+            made = [signet.providers.create(each.name, base_url=each.base_url, kind=_word(each)) for each in new(found)]
+            emit_all(call, made, table)
+            return
+    emit_all(call, found, table)
+    for each in found:
+        if not each.origin:
+            call.say(line(each))
+
+
 @provider.command("remove")
 @click.argument("name", shell_complete=PROVIDER)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
@@ -118,6 +172,16 @@ def remove(call: Call, *, name: str, yes: bool) -> None:
         confirm(f"remove {found.name} and its key", yes=yes)
         signet.providers.delete(found.name)
     emit(call, found, lambda found: f"{found.name} is removed")
+
+
+def _word(found: "Provider") -> str:
+    from signet.cli.form import word
+
+    return word(found, "kind")
+
+
+def _there(made: "Provider") -> str:
+    return f"{made.name} is there ({_word(made).lower()}{'' if made.has_key else ', without a key'})"
 
 
 def _key(*, key_stdin: bool, key_env: str | None, key_file: str | None) -> str:
@@ -159,10 +223,11 @@ def _table(providers: "list[Provider]") -> str:
     from signet.cli.table import columns
 
     return columns(
-        ("NAME", "STATE", "KEY", "MODELS", "FROM", "ADDRESS"),
+        ("NAME", "KIND", "STATE", "KEY", "MODELS", "FROM", "ADDRESS"),
         [
             (
                 ident(found.name),
+                word(found, "kind").lower(),
                 toned(word(found, "state")),
                 "yes" if found.has_key else "no",
                 str(len(found.models)),
@@ -185,6 +250,7 @@ def _page(found: "Provider") -> str:
     return pairs(
         [
             ("name", found.name),
+            ("kind", word(found, "kind").lower()),
             ("address", found.base_url or "in this fleet"),
             ("state", toned(word(found, "state")) + (f": {found.state_detail}" if found.state_detail else "")),
             ("key", "kept by the router" if found.has_key else "none"),

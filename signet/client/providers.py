@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from signet.client.checks import qualify
 from signet.client.connection import Connection
 from signet.client.pages import Pages
+from signet.kit.errors import invalid
 from signet.v1 import providers_pb2 as pb
 from signet.v1.providers_pb2_grpc import ProviderServiceStub
 
@@ -29,19 +30,21 @@ class AsyncProviders:
         name: str,
         *,
         base_url: str,
+        kind: str = "",
         key: str = "",
         models: Sequence[str] = (),
         input_price_microusd_per_million: int | None = None,
         output_price_microusd_per_million: int | None = None,
     ) -> pb.Provider:
-        """Add an endpoint that speaks OpenAI's chat completions, for example `https://api.example.org/v1`.
+        """Add an endpoint, for example `https://api.example.org/v1`.
 
-        The key, at most 8 KiB, goes in and never comes out; empty for an endpoint without one. With `models` only these
+        `kind` is a word of ProviderKind in any case (`ollama`, `openai`); empty: the endpoint is asked which it is. The
+        key, at most 8 KiB, goes in and never comes out; empty for an endpoint without one. With `models` only these
         are offered. Unknown prices make unknown costs, not free ones. Raises AlreadyExists, InvalidArgument.
         """
         provider = pb.Provider(
             name=qualify("providers", name),
-            kind=pb.PROVIDER_KIND_OPENAI,
+            kind=_kind(kind),
             base_url=base_url,
             models=models,
             input_price_microusd_per_million=input_price_microusd_per_million,
@@ -65,7 +68,31 @@ class AsyncProviders:
         request = pb.CheckProviderRequest(name=qualify("providers", name))
         return await self._connection.call(self._stub.CheckProvider, request)
 
+    async def scan(self, *hosts: str) -> Sequence[pb.Provider]:
+        """Look for local servers of models on 1 to 64 hosts, names or addresses, `:port` behind one for one place.
+
+        Nothing is added. What is found is ready for `create`, under a name that is free; one that is a provider already
+        has that one's name and an `origin`. Raises InvalidArgument.
+        """
+        request = pb.ScanProvidersRequest(hosts=hosts)
+        return (await self._connection.call(self._stub.ScanProviders, request)).providers
+
+    async def set_key(self, name: str, key: str) -> pb.Provider:
+        """Replace a provider's key, at most 8 KiB; empty removes it. Calls that run go on with the old one.
+
+        Raises NotFound, InvalidArgument, FailedPrecondition (built in, or from the environment).
+        """
+        request = pb.SetProviderKeyRequest(name=qualify("providers", name), key=key)
+        return (await self._connection.call(self._stub.SetProviderKey, request, repeat=False)).provider
+
     async def delete(self, name: str) -> None:
         """Remove an endpoint and its key. Raises NotFound, FailedPrecondition (built in, or from the environment)."""
         request = pb.DeleteProviderRequest(name=qualify("providers", name))
         await self._connection.call(self._stub.DeleteProvider, request, repeat=False)
+
+
+def _kind(word: str) -> pb.ProviderKind:
+    known = {name.removeprefix("PROVIDER_KIND_"): value for name, value in pb.ProviderKind.items()}
+    if word.upper() not in ("", *known):
+        raise invalid(("provider.kind", f"there is no kind {word!r}"))
+    return cast(pb.ProviderKind, known[word.upper() or "UNSPECIFIED"])

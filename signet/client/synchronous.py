@@ -78,6 +78,8 @@ class Providers(Facade[AsyncProviders]):
     get = blocking(AsyncProviders.get)
     list = paging(AsyncProviders.list)
     check = blocking(AsyncProviders.check)
+    scan = blocking(AsyncProviders.scan)
+    set_key = blocking(AsyncProviders.set_key)
     delete = blocking(AsyncProviders.delete)
 
 

@@ -105,6 +105,7 @@ class State:
     events: dict[str, list[events_pb2.RunEvent]] = field(default_factory=dict)
     models: dict[str, models_pb2.Model] = field(default_factory=dict)
     providers: dict[str, providers_pb2.Provider] = field(default_factory=dict)
+    found: list[providers_pb2.Provider] = field(default_factory=list)
     keys: dict[str, str] = field(default_factory=dict)
     workers: dict[str, workers_pb2.Worker] = field(default_factory=dict)
     tokens: dict[str, tokens_pb2.Token] = field(default_factory=dict)
@@ -559,7 +560,7 @@ class Providers(providers_pb2_grpc.ProviderServiceServicer):
 
     async def ScanProviders(self, request: Any, context: Any) -> Any:
         self.state.note(request)
-        return providers_pb2.ScanProvidersResponse()  # there is nothing on any host
+        return providers_pb2.ScanProvidersResponse(providers=self.state.found)
 
     async def SetProviderKey(self, request: Any, context: Any) -> Any:
         provider = _found(self.state.providers, request.name, "PROVIDER", "provider")

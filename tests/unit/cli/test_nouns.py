@@ -29,7 +29,8 @@ SHAPES = {
         "name", "title", "description", "category", "text", "toolsets", "origin", "digest", "problems", "version"
     },
     "model": {
-        "name", "provider", "upstream_model", "profile", "digest", "state", "state_detail", "is_default"
+        "name", "provider", "upstream_model", "profile", "digest", "state", "state_detail", "is_default",
+        "input_price_microusd_per_million", "output_price_microusd_per_million",
     },
     "provider": {
         "name", "kind", "base_url", "has_key", "models", "state", "state_detail", "input_price_microusd_per_million",
