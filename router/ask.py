@@ -1,7 +1,8 @@
 """What a caller asks of a model, parsed once at the door."""
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from router.refusal import Refusal, bad_request
@@ -21,7 +22,7 @@ class Ask:
 
     `only` is what it is refused with where its provider speaks another form: it asks for what the neutral form cannot
     say. `unbounded`: part of its input lies elsewhere, at its provider or behind an address, so that its size says
-    nothing of how much is read.
+    nothing of how much is read. `headers` of the caller's go on to a provider of the same form, by lower-case name.
     """
 
     endpoint: str
@@ -35,6 +36,7 @@ class Ask:
     limit: str = ""
     only: Refusal | None = None
     unbounded: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def limited(self, field: str, tokens: int) -> "Ask":
         """Give it with a bound of the answer's tokens, in place of any other; `field` is the provider's word for it."""

@@ -76,7 +76,16 @@ def read(said: object) -> Usage | None:
     reasoned = _count(_part(said, "completion_tokens_details", "output_tokens_details"), "reasoning_tokens")
     made = made or 0  # embeddings make none, and say so by silence
     reasoned = min(reasoned or 0, made)
-    return Usage(given, made, cached, reasoned, cache_write_tokens=wrote, cost_microusd=_cost(said))
+    hour = min(_count(details, "cache_write_1h_tokens") or 0, wrote)
+    return Usage(
+        given,
+        made,
+        cached,
+        reasoned,
+        cache_write_tokens=wrote,
+        cache_write_1h_tokens=hour,
+        cost_microusd=_cost(said),
+    )
 
 
 def of(answer: Mapping[str, Any]) -> Usage | None:

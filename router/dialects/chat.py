@@ -3,9 +3,11 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from router.ask import Ask, parse
+from router.dialects.contract import MESSAGES
 from router.dialects.events import Garbage, parsed, payload, written
 from router.refusal import Refusal, provider_error
 from router.usage import Usage, estimate, of
@@ -47,7 +49,12 @@ class ChatDialect:
     """What most providers speak."""
 
     def request(self, ask: Ask, model: str) -> Request:
-        """Write the request."""
+        """Write the request. Marks of caches, which callers of messages make, go only to those who know them."""
+        if ask.face == MESSAGES:
+            from router.dialects.messages import marks
+
+            if not marks.kept(model):
+                ask = replace(ask, body=marks.without(ask.body))
         return Request(ask.endpoint, ask.upstream(model))
 
     same = request

@@ -3,7 +3,7 @@
 from functools import cache
 
 from router.dialects.chat import ChatDialect, ChatFace
-from router.dialects.contract import CHAT_FORM, RESPONSES, Dialect, Face
+from router.dialects.contract import CHAT_FORM, MESSAGES, RESPONSES, Dialect, Face
 
 
 @cache
@@ -15,6 +15,10 @@ def face(name: str) -> Face:
         from router.dialects.responses.face import ResponsesFace
 
         return ResponsesFace()
+    if name == MESSAGES:
+        from router.dialects.messages.face import MessagesFace
+
+        return MessagesFace()
     raise KeyError(name)
 
 
@@ -27,6 +31,10 @@ def dialect(name: str) -> Dialect:
         from router.dialects.responses.dialect import ResponsesDialect
 
         return ResponsesDialect()
+    if name == MESSAGES:
+        from router.dialects.messages.dialect import MessagesDialect
+
+        return MessagesDialect()
     raise KeyError(name)
 
 
@@ -35,4 +43,4 @@ def form(kind: str) -> str:
     return _FORMS.get(kind, CHAT_FORM)
 
 
-_FORMS: dict[str, str] = {"RESPONSES": RESPONSES}
+_FORMS: dict[str, str] = {"RESPONSES": RESPONSES, "ANTHROPIC": MESSAGES}

@@ -1,6 +1,7 @@
 """Calls of models at the door, each path in the form that its clients speak."""
 
 import asyncio
+from dataclasses import replace
 
 from router.authorise import Authoriser
 from router.broker import Broker
@@ -14,14 +15,17 @@ _LARGE_BYTES = 256 << 10  # a body beyond this is parsed in a thread, so that ot
 
 
 class Calls:
-    """Answers one path: calls of an endpoint in a form."""
+    """Answers one path: calls of an endpoint in a form. `passes` are headers that go on to providers of that form."""
 
-    def __init__(self, authoriser: Authoriser, broker: Broker, form: str, endpoint: str) -> None:
+    def __init__(
+        self, authoriser: Authoriser, broker: Broker, form: str, endpoint: str, passes: tuple[str, ...] = ()
+    ) -> None:
         self.face = form
         self._authoriser = authoriser
         self._broker = broker
         self._face = face(form)
         self._endpoint = endpoint
+        self._passes = {name: name.encode() for name in passes}
 
     async def serve(self, visit: Visit) -> None:
         """Answer a call. Raises Refusal, and CallerGone."""
@@ -33,6 +37,9 @@ class Calls:
         else:
             ask = self._face.parse(self._endpoint, raw)
         del raw
+        if self._passes:
+            found = {name: value for name, key in self._passes.items() if (value := visit.header(key))}
+            ask = replace(ask, headers=found) if found else ask
         await visit.while_there(self._broker.answer(ask, who, visit.reply, hops(visit.header(HOPS))))
 
 

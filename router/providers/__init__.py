@@ -55,6 +55,12 @@ def _openrouter(spec: "Spec", parts: "Parts") -> "Provider":
     return OpenAI(spec, parts, OpenRouter)
 
 
+def _anthropic(spec: "Spec", parts: "Parts") -> "Provider":
+    from router.providers.anthropic import Anthropic
+
+    return Anthropic(spec, parts)
+
+
 PROVIDERS: Mapping[str, "Make"] = {
     "OPENAI": _openai,
     "EMBEDDED": _embedded,
@@ -64,5 +70,6 @@ PROVIDERS: Mapping[str, "Make"] = {
     "VLLM": _vllm,
     "OPENROUTER": _openrouter,
     "RESPONSES": _openai,  # another form for what is asked; what is listed, and how, is the same
+    "ANTHROPIC": _anthropic,
 }
 """Names are those of `signet.v1.ProviderKind` without its prefix."""

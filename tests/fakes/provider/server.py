@@ -123,6 +123,14 @@ class FakeProvider:
             return Reply(status=400, error={"message": "too many words", "code": "context_length_exceeded"})
         return None
 
+    def admit(self, asked: Asked) -> Reply | None:
+        """Refuse a request that does not carry the key."""
+        sent = asked.headers.get("authorization", "")
+        if not self.key or sent == f"Bearer {self.key}":
+            return None
+        message = f"Incorrect API key provided: {sent.removeprefix('Bearer ')}"
+        return Reply(status=401, error={"message": message, "code": "invalid_api_key"})
+
     def queue(self, *replies: Reply) -> None:
         """Give these answers next, in this order."""
         self.replies.extend(replies)
@@ -259,10 +267,9 @@ class _Connection(asyncio.Protocol):
             value = fake.control(asked.path, asked.body)
             self._whole(404 if value is None else 200, json.dumps(value).encode())
             return
-        sent = asked.headers.get("authorization", "")
-        if fake.key and sent != f"Bearer {fake.key}":
-            message = f"Incorrect API key provided: {sent.removeprefix('Bearer ')}"
-            self._whole(401, json.dumps({"error": {"message": message, "code": "invalid_api_key"}}).encode())
+        if (refused := fake.admit(asked)) is not None:
+            text = refused.raw or json.dumps({"error": refused.error})
+            self._whole(refused.status, text.encode(), refused.headers)
             return
         if asked.path == "/v1/models":
             await self._models()
