@@ -63,10 +63,13 @@ def started(plan: Plan, programs: Programs, folder: Path) -> Iterator[tuple[dict
                 notes.append(f"{name} is left out: {why}")
                 continue
             say(f"starting {name} …")
-            try:
-                targets[name] = stack.enter_context(PEERS[name](port, folder, proxy))
-            except ProgramError as error:
-                notes.append(f"{name} is left out: {error}")
+            for serving in PEERS[name]:
+                try:
+                    targets[name] = stack.enter_context(serving(port, folder, proxy))
+                except ProgramError as error:
+                    notes.append(f"{name}, as {serving.__name__}, is not measured: {error}")
+                else:
+                    break
         yield targets, Generator(programs.load, load, upstream.pid), notes
 
 
@@ -128,10 +131,7 @@ def growth(plan: Plan, targets: Mapping[str, Target], generator: Generator) -> l
 
 def setup(targets: Mapping[str, Target], folder: Path) -> dict[str, str]:
     """Say what was measured, for the page of results."""
-    database = (installed("litellm") or {}).get("database")
     said = {target.name: target.version for target in targets.values() if target.version}
-    if "litellm" in said:
-        said["litellm"] += "" if database else ", without its database"
     return said | {"ledger on": _filesystem(folder), "order": "random, interleaved"}
 
 

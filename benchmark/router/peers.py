@@ -1,15 +1,20 @@
 """The gateways that people use, started as their manuals say, beside the same upstream. deploy/peers installs them."""
 
 import json
+import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from benchmark.router.build import cache
-from benchmark.router.program import START_SECONDS, Program, free_port, running
+from benchmark.router.postgres import postgres
+from benchmark.router.program import START_SECONDS, Program, ProgramError, free_port, running
 from benchmark.router.target import PATH, Target
 
 _KEY = "sk-bench"
@@ -21,6 +26,7 @@ model_list:
 general_settings:
   master_key: {key}
 """
+_LITELLM_DATABASE = "  database_url: {url}\n"
 _LITELLM_MODEL = """\
   - model_name: {name}
     litellm_params:
@@ -56,15 +62,47 @@ def installed(name: str) -> Mapping[str, Any] | None:
 
 @contextmanager
 def litellm(upstream: int, folder: Path, core: int | None) -> Iterator[Target]:
-    """LiteLLM's proxy: one worker, a master key, no retries, no telemetry, errors only in its log."""
+    """LiteLLM's proxy: one worker, a master key, no retries, no telemetry, errors only in its log; no database."""
+    with _litellm(upstream, folder, core, "") as target:
+        yield replace(target, version=f"{target.version}, without its database")
+
+
+@contextmanager
+def litellm_with_database(upstream: int, folder: Path, core: int | None) -> Iterator[Target]:
+    """Serve it with its database, and callers with a key that has a budget. The database's CPU is not counted to it."""
+    if not (installed("litellm") or {}).get("database"):
+        raise ProgramError("its database client could not be completed here")
+    others = None if core is None else max(os.sched_getaffinity(0))
+    with postgres(others) as url, _litellm(upstream, folder, core, url) as target:
+        asked = {"max_budget": 1_000_000, "models": list(_MODELS)}
+        try:
+            answer = httpx.post(
+                f"http://127.0.0.1:{target.port}/key/generate", json=asked, headers=dict(target.headers), timeout=30
+            )
+            key = answer.raise_for_status().json()["key"]
+        except (httpx.HTTPError, KeyError, ValueError) as error:
+            raise ProgramError(f"litellm gives no key with a budget: {error}") from error
+        version = f"{target.version}, with its database (PostgreSQL)"
+        yield replace(target, headers={"authorization": f"Bearer {key}"}, version=version)
+
+
+@contextmanager
+def _litellm(upstream: int, folder: Path, core: int | None, database: str) -> Iterator[Target]:
     port, config = free_port(), folder / "litellm.yaml"
     models = "".join(_LITELLM_MODEL.format(name=name, upstream=upstream) for name in _MODELS)
-    config.write_text(_LITELLM.format(models=models, key=_KEY))
+    kept = _LITELLM_DATABASE.format(url=database) if database else ""
+    config.write_text(_LITELLM.format(models=models, key=_KEY) + kept)
     argv = [
         str(place() / "litellm/venv/bin/litellm"), "--config", str(config), "--host", "127.0.0.1", "--port", str(port),
         "--num_workers", "1",
     ]  # fmt: skip
-    environment = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "LITELLM_MODE": "PRODUCTION"}
+    environment = {
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_LOG": "ERROR",
+        "LITELLM_MODE": "PRODUCTION",
+        "PATH": f"{place() / 'litellm/venv/bin'}:{os.environ.get('PATH', '')}",
+        "PRISMA_HOME_DIR": str(place() / "litellm"),
+    }
     with running("litellm", argv, folder, core=core, environment=environment) as program:
         program.wait_for_port(port)
         yield _target("litellm", port, program, slow=True, headers={"authorization": f"Bearer {_KEY}"})
@@ -102,12 +140,15 @@ def tensorzero(upstream: int, folder: Path, core: int | None) -> Iterator[Target
         yield _target("tensorzero", port, program, path="/openai" + PATH, models=names)
 
 
-PEERS: Mapping[str, Callable[[int, Path, int | None], AbstractContextManager[Target]]] = {
-    "litellm": litellm,
-    "portkey": portkey,
-    "tensorzero": tensorzero,
+Serving = Callable[[int, Path, int | None], AbstractContextManager[Target]]
+"""Serves a peer before an upstream's port, with its files in a folder, on a core. Raises ProgramError."""
+
+PEERS: Mapping[str, Sequence[Serving]] = {
+    "litellm": (litellm_with_database, litellm),
+    "portkey": (portkey,),
+    "tensorzero": (tensorzero,),
 }
-"""By name: serve it before an upstream's port, with its files in a folder, on a core. Raises ProgramError."""
+"""By name the ways to serve it, best first: the first that comes up is measured."""
 
 EVERYWHERE = frozenset({"portkey"})
 """Those that listen on all of a machine's addresses: only for a network of their own."""

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from benchmark.machine import Machine, cpu_seconds, memory_mib, tree
+from benchmark.machine import Machine, busy_seconds, cpu_clock, cpu_seconds, memory_mib, tree
 
 BURN = "import time; end = time.process_time() + 0.3\nwhile time.process_time() < end: pass\n"
 PARENT = f"""
@@ -43,3 +43,20 @@ def test_this_machine_is_described() -> None:
     assert here.cores >= 1
     assert here.memory_mib > 0
     assert here.cpu in here.summary()
+
+
+def test_the_clock_of_a_tree_counts_all_threads_and_nothing_that_is_gone() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{BURN}print(flush=True); input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as busy:
+        assert busy.stdout
+        busy.stdout.readline()
+        assert cpu_clock(busy.pid) >= 0.3
+        assert cpu_clock(busy.pid, busy.pid) >= 0.6
+        busy.communicate(b"\n")
+
+    assert cpu_clock(busy.pid) == 0
+
+
+def test_the_machine_was_busy_at_least_as_long_as_this_process() -> None:
+    assert busy_seconds() > 0
