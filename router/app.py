@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from router.fleet import Fleet
     from router.replicas.place import Books
     from router.secrets import Secrets
+    from router.store.apis import ApiStore
     from router.store.database import AsyncEngine
     from router.store.ledger import Ledger
     from router.wire import Wire
@@ -91,6 +92,10 @@ async def _serving(
     engine: "AsyncEngine",
     books: "Books",
 ) -> AsyncIterator[App]:
+    from router.apis.credential import Credentials
+    from router.apis.door import Apis
+    from router.apis.rate import Rates
+    from router.apis.relay import Relay
     from router.attempt import Bounds
     from router.authorise import Authoriser, Callers, permit
     from router.broker import Broker
@@ -105,6 +110,7 @@ async def _serving(
     from router.providers.contract import Parts
     from router.routes.trial import Means
     from router.secrets import Secrets
+    from router.store.apis import ApiStore
     from router.store.ledger import Ledger
     from router.store.providers import ProviderStore
     from router.store.secrets import SecretStore
@@ -129,8 +135,11 @@ async def _serving(
     authoriser = Authoriser(home.key("run.key"), callers)
     bounds = Bounds(options.deadlines, options.answer_bytes, options.output_tokens)
     broker = Broker(fleet, Means(wire, meter, Book(), bounds))
+    apis = ApiStore(engine)
+    relay = Relay(wire, meter, options.deadlines, log)
+    calls = Apis(authoriser, apis, Credentials(secrets), Rates(), relay)
     door = Door(
-        paths(authoriser, broker, secrets), log, body_bytes=options.body_bytes, idle_seconds=options.idle_seconds
+        paths(authoriser, broker, secrets, calls), log, body_bytes=options.body_bytes, idle_seconds=options.idle_seconds
     )
     tcp = f"127.0.0.1:{options.port}" if options.port else None
     guard = rpc.Guard(log, callers.authenticate, permit)
@@ -138,7 +147,10 @@ async def _serving(
         await fleet.start(_given(options, environment))
         async with (
             rpc.serving(
-                _services(fleet, wire, ledger, meter, secrets), unix=home.socket("router.sock"), tcp=tcp, guard=guard
+                [*_services(fleet, wire, ledger, meter, secrets), _apis(apis)],
+                unix=home.socket("router.sock"),
+                tcp=tcp,
+                guard=guard,
             ) as port,
             listening(
                 door,
@@ -187,6 +199,15 @@ async def _watched(home: Home, options: RouterOptions) -> AsyncIterator[Child]:
     finally:
         watching.cancel()
         await asyncio.wait([watching])
+
+
+def _apis(store: "ApiStore") -> "Service":
+    from router.services.apis import ApiServer
+    from signet.kit.rpc import Service
+    from signet.v1 import apis_pb2, apis_pb2_grpc
+
+    descriptor = apis_pb2.DESCRIPTOR.services_by_name["ApiService"]
+    return Service(descriptor, apis_pb2_grpc.add_ApiServiceServicer_to_server, ApiServer(store))
 
 
 def _services(fleet: "Fleet", wire: "Wire", ledger: "Ledger", meter: "Meter", secrets: "Secrets") -> list["Service"]:

@@ -22,11 +22,15 @@ class Target:
 
 @dataclass(frozen=True)
 class Request:
-    """What goes there: a path below the base address, and a JSON body. `method` empty is POST with a body, else GET."""
+    """What goes there: a path below the base address, perhaps with a query, and a body.
 
-    path: str
+    `method` empty is POST with a body, else GET. `content_type` is the body's, empty for one that is not said.
+    """
+
+    path: str = field(repr=False)
     body: bytes | None = field(default=None, repr=False)
     method: str = ""
+    content_type: str = "application/json"
 
 
 class Fault(Enum):

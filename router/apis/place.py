@@ -35,7 +35,9 @@ _TRICKS = frozenset(
 )  # fmt: skip
 """What changes method or path behind the decision, or has a credential come back in parts or in another coding."""
 
-_PREFIXES = ("x-forwarded-", "x-signet-", "proxy-")
+_OURS = ("x-signet-", "proxy-")
+_PREFIXES = ("x-forwarded-", *_OURS)
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 VIA = "1.1 signet"
 """Said of every call, so that a router that is an API's address knows its own call again."""
@@ -70,7 +72,7 @@ def place(text: str) -> Place:
             f"{MAX_PREFIX} printable ones"
         )
     low = name.lower()
-    if low in CONNECTION - {"proxy-authorization"} or low == "accept-encoding":
+    if low in {*CONNECTION, "accept-encoding", "via"}:
         raise ValueError(f"the header {low} is of the connection and carries no credential")
     return Place(HEADER, name, prefix)
 
@@ -102,6 +104,22 @@ def query(given: str, where: Place, credential: str) -> str:
         return given
     kept = [part for part in given.split("&") if part and not _names(part, where.name)]
     return "&".join([*kept, f"{where.name}={quote(credential, safe='')}"])
+
+
+def answered(given: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Give what a caller is told of an answer's headers, names in lower case.
+
+    What is of the connection is not, nor cookies, which can be worth as much as the credential, nor what only the
+    router says; the length is not, as redaction changes it.
+    """
+    given = [(name.lower(), value) for name, value in given]
+    named = {word.strip().lower() for name, value in given if name == "connection" for word in value.split(",")}
+    dropped = {*CONNECTION, *named, "set-cookie", "set-cookie2"}
+    return [
+        (name, value)
+        for name, value in given
+        if name not in dropped and not name.startswith(_OURS) and not _CONTROL.search(value)
+    ]
 
 
 def looped(given: Iterable[tuple[str, str]]) -> bool:

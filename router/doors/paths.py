@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from router.apis.asked import ROOT
 from router.ask import CHAT, EMBEDDINGS
 from router.authorise import Authoriser
 from router.broker import Broker
@@ -12,7 +13,7 @@ from router.doors.calls import Calls
 from router.secrets import Secrets
 
 
-def paths(authoriser: Authoriser, broker: Broker, secrets: Secrets) -> Mapping[str, Handler]:
+def paths(authoriser: Authoriser, broker: Broker, secrets: Secrets, apis: Handler) -> Mapping[str, Handler]:
     """Give every handler."""
     listing = models.Models(authoriser, broker.fleet)
     return {
@@ -23,4 +24,6 @@ def paths(authoriser: Authoriser, broker: Broker, secrets: Secrets) -> Mapping[s
         models.PATH: listing,
         f"{models.PATH}/": listing,
         lend.PATH: lend.Lend(authoriser, secrets),
+        ROOT: apis,
+        f"{ROOT}/": apis,
     }

@@ -40,8 +40,8 @@ def written(place: Place, target: Target, request: Request) -> bytes:
 
 def _headers(place: Place, target: Target, request: Request) -> dict[str, str]:
     headers = {"host": place.endpoint.authority, "accept-encoding": "identity", "user-agent": "signet-router"}
-    if request.body is not None:
-        headers["content-type"] = "application/json"
+    if request.body is not None and request.content_type:
+        headers["content-type"] = request.content_type
     if target.key and not any(name in target.headers for name in _CREDENTIALS):
         headers["authorization"] = f"Bearer {target.key}"
     if place.endpoint.forwarded and place.endpoint.proxy and place.endpoint.proxy.authorization:

@@ -1,7 +1,7 @@
 """HTTP APIs other than models, as they are stored; their credentials are secrets, which are stored apart."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from sqlalchemy import Row, delete, func, insert, select, update
@@ -84,7 +84,7 @@ async def _check_secret(connection: AsyncConnection, ident: str) -> None:
         raise NotFound("SECRET_NOT_FOUND", message, hint=f"signet secret put {ident}")
 
 
-def _missing(ident: str, names: "list[str] | tuple[str, ...] | object") -> NotFound:
+def _missing(ident: str, names: Iterable[str]) -> NotFound:
     return NotFound("API_NOT_FOUND", f"there is no API {ident}.{near(ident, names)}", hint="signet api list")
 
 

@@ -2,10 +2,10 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
-HEAD = "0007"
+HEAD = "0005"
 """The revision that this code reads and writes; the last one in `migrations/versions`."""
 
-KNOWN = frozenset({"0001", "0002", "0003", "0007"})
+KNOWN = frozenset({"0001", "0002", "0003", "0007", "0005"})
 """Revisions that this code can begin from."""
 
 metadata = MetaData()
@@ -39,6 +39,22 @@ secrets = Table(
     Column("create_micros", BigInteger, nullable=False),
     Column("update_micros", BigInteger, nullable=False),
     Column("use_micros", BigInteger, comment="when it was last lent; NULL never"),
+)
+
+apis = Table(
+    "apis",
+    metadata,
+    Column("id", String(63), primary_key=True),
+    Column("base_url", Text, nullable=False),
+    Column("secret", Text, nullable=False, comment="a secret's id; empty for none"),
+    Column("placement", Text, nullable=False, comment="see router/apis/place.py"),
+    Column("allow", Text, nullable=False, comment="JSON list of `METHOD /glob`; empty for every GET"),
+    Column("agents", Text, nullable=False, comment="JSON list of agents/…"),
+    Column("call_price", BigInteger, comment="micro-USD; NULL unknown"),
+    Column("calls_per_minute", Integer, nullable=False),
+    Column("answer_bytes", BigInteger, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("update_micros", BigInteger, nullable=False),
 )
 
 calls = Table(
