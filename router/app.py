@@ -108,11 +108,13 @@ async def _serving(
     from router.listen import listening
     from router.prices.book import Book
     from router.providers.contract import Parts
+    from router.routes.selection import Selection
     from router.routes.trial import Means
     from router.secrets import Secrets
     from router.store.apis import ApiStore
     from router.store.ledger import Ledger
     from router.store.providers import ProviderStore
+    from router.store.routes import RouteStore
     from router.store.secrets import SecretStore
     from router.vault import Vault
     from signet.kit import dial, rpc
@@ -126,6 +128,7 @@ async def _serving(
     secrets = Secrets(SecretStore(engine), vault, log)
     fleet = Fleet(
         ProviderStore(engine),
+        RouteStore(engine),
         vault,
         Parts(wire, options, child, log),
         f"openai/{model}" if model else "",
@@ -134,7 +137,9 @@ async def _serving(
     callers = Callers(asking(control))
     authoriser = Authoriser(home.key("run.key"), callers)
     bounds = Bounds(options.deadlines, options.answer_bytes, options.output_tokens)
-    broker = Broker(fleet, Means(wire, meter, Book(), bounds))
+    book = Book()
+    selection = Selection(book, fleet.models)
+    broker = Broker(fleet, Means(wire, meter, book, bounds), selection)
     apis = ApiStore(engine)
     relay = Relay(wire, meter, options.deadlines, log)
     calls = Apis(authoriser, apis, Credentials(secrets), Rates(), relay)
@@ -143,6 +148,7 @@ async def _serving(
     )
     tcp = f"127.0.0.1:{options.port}" if options.port else None
     guard = rpc.Guard(log, callers.authenticate, permit)
+    books.follow(fleet.routes.reload, "routes")
     try:
         await fleet.start(_given(options, environment))
         async with (
@@ -208,6 +214,15 @@ def _apis(store: "ApiStore") -> "Service":
 
     descriptor = apis_pb2.DESCRIPTOR.services_by_name["ApiService"]
     return Service(descriptor, apis_pb2_grpc.add_ApiServiceServicer_to_server, ApiServer(store))
+
+
+def _routes(fleet: "Fleet", selection: "Selection") -> "Service":
+    from router.services.routes import RouteServer
+    from signet.kit.rpc import Service
+    from signet.v1 import routes_pb2, routes_pb2_grpc
+
+    descriptor = routes_pb2.DESCRIPTOR.services_by_name["RouteService"]
+    return Service(descriptor, routes_pb2_grpc.add_RouteServiceServicer_to_server, RouteServer(fleet, selection))
 
 
 def _services(fleet: "Fleet", wire: "Wire", ledger: "Ledger", meter: "Meter", secrets: "Secrets") -> list["Service"]:

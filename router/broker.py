@@ -9,6 +9,7 @@ from router.fleet import Fleet
 from router.refusal import Refusal, bad_request
 from router.routes.lane import HOPS
 from router.routes.lineup import Lineup
+from router.routes.selection import Selection
 from router.routes.trial import Means, Trial
 from signet.kit.errors import NotFound
 
@@ -21,6 +22,7 @@ class Broker:
 
     fleet: Fleet
     means: Means
+    selection: Selection
 
     async def answer(self, ask: Ask, who: Identity, sink: Sink, hops: int = 0) -> None:
         """Answer a call that has passed so many routers before this one. Raises Refusal while nothing was sent."""
@@ -30,7 +32,9 @@ class Broker:
                 "through others; see `signet provider list`"
             )
         lineup = self._lineup(ask.model, who)
-        await Trial(self.means, lineup, ask, who, sink, hops=hops).run(lineup.stops)
+        stops = await self.selection.of(lineup, ask, who)
+        answered = await Trial(self.means, lineup, ask, who, sink, hops=hops).run(stops)
+        self.selection.keep(lineup, ask, who, answered)
 
     def _lineup(self, asked: str, who: Identity) -> Lineup:
         """Resolve a name, for one who may ask for it."""

@@ -1,4 +1,4 @@
-"""The providers that there are now, and the models that can be named through them."""
+"""The providers and routes that there are now, and the models that can be named through them."""
 
 import asyncio
 from collections.abc import Iterable
@@ -7,11 +7,16 @@ from dataclasses import replace
 from router.model import Model, Spec
 from router.providers import PROVIDERS
 from router.providers.contract import Parts, Provider
-from router.route import DEFAULT, Choice, Offer, alias, pick_default, route
+from router.route import DEFAULT, Offer, alias, pick_default
+from router.route import route as choose
+from router.routes.lane import Lane
 from router.routes.lanes import Lanes
 from router.routes.lineup import Lineup, Stop
 from router.routes.route import Route, Target
+from router.routes.routed import routed
+from router.routes.table import Table
 from router.store.providers import ProviderStore, Stored
+from router.store.routes import RouteStore
 from router.vault import Vault, VaultError
 from signet.kit.errors import AlreadyExists, FailedPrecondition, NotFound, invalid, near
 
@@ -21,7 +26,9 @@ _LINEUPS = 8_192
 class Fleet:
     """Providers by id. Those of the user are stored; the built-in one and the environment's are given at start."""
 
-    def __init__(self, store: ProviderStore, vault: Vault, parts: Parts, environment_model: str) -> None:
+    def __init__(
+        self, store: ProviderStore, routes: RouteStore, vault: Vault, parts: Parts, environment_model: str
+    ) -> None:
         self._store = store
         self._vault = vault
         self._parts = parts
@@ -31,6 +38,7 @@ class Fleet:
         self._changing = asyncio.Lock()
         self._lanes = Lanes(parts.options.concurrency)
         self._lineups: dict[str, Lineup] = {}
+        self.routes = Table(routes, self._lineups.clear)
 
     async def start(self, given: Iterable[Spec]) -> None:
         """Make and start every provider; of two with one id, the given one wins over the stored one."""
@@ -43,6 +51,7 @@ class Fleet:
         self._chosen = await self._store.default_model()
         for spec in specs.values():
             await self._begin(spec)
+        await self.routes.reload()
 
     async def aclose(self) -> None:
         """End every provider."""
@@ -62,9 +71,14 @@ class Fleet:
         return self._providers[ident]
 
     def models(self) -> list[Model]:
-        """Give every model that can be named, by name."""
+        """Give every model of every provider, by name."""
         found = [provider.model(name) for provider in self._providers.values() for name in provider.offer().models]
         return sorted(found, key=lambda model: model.name)
+
+    def names(self) -> list[str]:
+        """Give every name that can be asked, in order: models by their provider's name for them, and routes."""
+        offered = [f"{offer.provider}/{name}" for offer in self._offers() for name in offer.models]
+        return sorted([*offered, *self.routes.names()])
 
     def name(self, asked: str) -> str:
         """Give the public name behind what was asked for, which may be `default`. Raises NotFound."""
@@ -74,24 +88,18 @@ class Fleet:
     def lineup(self, name: str) -> Lineup:
         """Give what stands behind a public name. Raises NotFound."""
         found = self._lineups.get(name)
-        if found is not None and all(stop.lane is None or stop.lane.offered() for stop in found.stops):
+        if found is not None and (not found.plain or self._stands(found)):
             return found
-        choice = self.choose(name)
-        target = Target(choice.provider, choice.upstream)
-        lane = self._lanes.get(self._providers[choice.provider], choice.upstream)
         if len(self._lineups) >= _LINEUPS:
             self._lineups.clear()
-        found = self._lineups[name] = Lineup(name, Route(name, (target,)), (Stop(target, lane),))
+        found = self._lineups[name] = self._lineup(name)
         return found
-
-    def choose(self, asked: str) -> Choice:
-        """Find who serves a name. Raises NotFound."""
-        return route(self.name(asked), self._offers())
 
     def model(self, asked: str) -> Model:
         """Describe the model behind a name. Raises NotFound."""
-        choice = self.choose(asked)
-        return self._providers[choice.provider].model(choice.upstream)
+        lineup = self.lineup(self.name(asked))
+        lane = lineup.stops[0].lane
+        return lane.model if lineup.plain and lane is not None else routed(lineup)
 
     def default(self) -> str:
         """Say what `default` stands for; empty for nothing."""
@@ -111,8 +119,19 @@ class Fleet:
         async with self._changing:
             if spec.id in self._providers:
                 raise AlreadyExists("NAME_TAKEN", f"there is a provider {spec.id} already", hint="signet provider list")
+            if self.routes.find(spec.id) is not None:
+                raise AlreadyExists("NAME_TAKEN", f"there is a route {spec.id} already", hint="signet route list")
             await self._store.add(Stored(spec, self._vault.seal(spec, key) if key else None))
             return await self._begin(replace(spec, key=key))
+
+    async def put_route(self, route: Route) -> None:
+        """Keep a route. Raises AlreadyExists for a provider's name, NotFound for a provider that is not there."""
+        async with self._changing:
+            if route.name in self._providers:
+                raise AlreadyExists("NAME_TAKEN", f"there is a provider {route.name}", hint="signet provider list")
+            for target in route.targets:
+                self.provider(target.provider)
+            await self.routes.put(route)
 
     async def rekey(self, ident: str, key: str) -> Provider:
         """Keep another key for a provider, or none, and start it anew with that; calls that run go on with the old one.
@@ -145,6 +164,22 @@ class Fleet:
                 "BUILT_IN", f"provider {ident} is {provider.spec.origin} and cannot {what}", hint=hint
             )
         return provider
+
+    def _lineup(self, name: str) -> Lineup:
+        route = self.routes.find(name)
+        if route is None:
+            choice = choose(name, self._offers(), self.routes.names())
+            route = Route(name, (Target(choice.provider, choice.upstream),))
+        return Lineup(name, route, tuple(Stop(target, self._lane(target)) for target in route.targets))
+
+    def _lane(self, target: Target) -> Lane | None:
+        provider = self._providers.get(target.provider)
+        return None if provider is None else self._lanes.get(provider, target.upstream)
+
+    def _stands(self, lineup: Lineup) -> bool:
+        """Whether a plain name still is one: its provider may have found out what it really has."""
+        lane = lineup.stops[0].lane
+        return lane is not None and lane.offered()
 
     def _changed(self, ident: str) -> None:
         """Resolve all names anew, and know nothing any more of how a provider was."""

@@ -56,10 +56,10 @@ def check(ask: Ask, model: Model, models: Iterable[Model] = ()) -> Refusal | Non
     if not missing:
         return excess(ask, model)
     says = " and ".join(_WORDS[name][0] for name in missing)
-    return bad_request(f"models/{model.name} {says}; {_instead(needed, models)}", _WORDS[missing[0]][1])
+    return bad_request(f"models/{model.name} {says}; {instead(needed, models)}", _WORDS[missing[0]][1])
 
 
-def _instead(needed: frozenset[str], models: Iterable[Model]) -> str:
+def instead(needed: frozenset[str], models: Iterable[Model]) -> str:
     """Name models that are known to have all that is needed."""
     able = sorted(model.name for model in models if all(getattr(model.profile, name) is True for name in needed))
     if not able:

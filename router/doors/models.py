@@ -30,14 +30,18 @@ class Models:
 
     def _models(self, who: Identity, path: str) -> dict[str, Any]:
         wanted = unquote(path.removeprefix(PATH).removeprefix("/"))
-        models = [model for model in self._fleet.models() if who.may(model.name)]
         items = [
-            {"id": model.name, "object": "model", "created": 0, "owned_by": model.provider}
-            for model in models
-            if wanted in ("", model.name)
+            {"id": name, "object": "model", "created": 0, "owned_by": _owner(name)}
+            for name in self._fleet.names()
+            if wanted in ("", name) and who.may(name)
         ]
         if not wanted:
             return {"object": "list", "data": items}
         if not items:
             raise Refusal(404, "model_not_found", f"there is no model {wanted!r} for this token", "model")
         return items[0]
+
+
+def _owner(name: str) -> str:
+    provider, slash, _ = name.partition("/")
+    return provider if slash else "routes"

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from router.budgets.estimate import limit_field
 from router.dialects.forms import form
+from router.gate import Gate
 from router.model import Health, Model, State
 from router.providers.contract import Provider
 from router.refusal import Refusal
@@ -34,11 +35,12 @@ _WELL = Noticed(State.READY)
 class Lane:
     """The state of one model at one provider; nothing of it runs by itself.
 
-    `most`: calls at once at most. `active` calls run. `said` is what the last call was told that went wrong there.
+    `most`: calls at once at most. `active` calls run, through `gate`, which is known after the first one. `said` is
+    what the last call was told that went wrong there.
     """
 
-    __slots__ = ("_given", "_hopped", "active", "charged", "circuit", "field", "form", "limiter", "name", "provider",
-                 "said", "speed", "upstream")  # fmt: skip
+    __slots__ = ("_given", "_hopped", "_offers", "active", "charged", "circuit", "field", "form", "gate", "limiter",
+                 "name", "provider", "said", "speed", "upstream")  # fmt: skip
 
     def __init__(self, provider: Provider, upstream: str, most: int) -> None:
         spec = provider.spec
@@ -52,7 +54,9 @@ class Lane:
         self.limiter = Limiter(most)
         self.speed = Speed()
         self.active = 0
+        self.gate: Gate | None = None
         self.said: Refusal | None = None
+        self._offers: tuple[str, ...] | None = None
         self._given: Target | None = None
         self._hopped: Target | None = None
 
@@ -69,7 +73,12 @@ class Lane:
     def offered(self) -> bool:
         """Whether its provider can be asked for the model."""
         offer = self.provider.offer()
-        return offer.open or self.upstream in offer.models
+        if offer.open or offer.models is self._offers:
+            return True
+        if self.upstream not in offer.models:
+            return False
+        self._offers = offer.models  # which may be thousands, and change seldom
+        return True
 
     @property
     def idle(self) -> bool:

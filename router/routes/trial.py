@@ -14,10 +14,12 @@ from router.dialects.codec import pick
 from router.prices.book import Book
 from router.providers.contract import shapes
 from router.refusal import Refusal
+from router.room import counted_excess
 from router.routes import hedge
 from router.routes.lane import Lane
 from router.routes.lineup import Lineup, Stop
 from router.routes.miss import Miss, merged, passes
+from router.routes.standing import described
 from router.wire import Wire
 from signet.kit.names import uuid7
 
@@ -90,11 +92,14 @@ class Trial:
             wait = min(bounds.deadlines.first_byte_seconds, self._time_left())
             provider = lane.provider
             where, gate = await provider.target(self._ask, lane.upstream, wait)
-            codec_form = lane.form
-            price = await self._means.book.price(provider.spec, lane.upstream, lane.model.price)
+            lane.gate = gate
+            model = described(stop.target, lane.model)
+            if (trouble := await counted_excess(self._ask, model, provider)) is not None:
+                raise trouble
+            price = await self._means.book.price(provider.spec, lane.upstream, model.price)
             charged = Target(lane.charged, f"models/{self._lineup.name}", lane.upstream, price.source)
             ceiling = Ceiling(
-                stop.target.context_tokens or lane.model.profile.context_tokens,
+                model.profile.context_tokens,
                 bounds.output_tokens,
                 bounds.deadlines.total_seconds,
                 lane.field,
@@ -102,7 +107,7 @@ class Trial:
             ask, most = bound(self._ask, price, ceiling, put=meter.binds(self._who, lane.charged))
             if (way := shapes(provider)) is not None:
                 ask = way.shaped(ask)
-            codec = pick(ask, codec_form)
+            codec = pick(ask, lane.form)
             await gate.enter(lane, wait, stop.target.concurrency)
             try:
                 self._check(lane)  # it may have been closed meanwhile

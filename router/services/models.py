@@ -20,12 +20,11 @@ class Models(ModelServiceServicer):
         """Return models by name, a page at a time."""
         page = Page.parse(request)
         after = str(page.position[0]) if page.position else ""
-        models = [model for model in self._fleet.models() if model.name > after]
-        token = page.token(models[page.size - 1].name) if len(models) > page.size else ""
+        names = [name for name in self._fleet.names() if name > after]
+        token = page.token(names[page.size - 1]) if len(names) > page.size else ""
         default = self._fleet.default()
-        return pb.ListModelsResponse(
-            models=[wire(model, default) for model in models[: page.size]], next_page_token=token
-        )
+        models = [wire(self._fleet.model(name), default) for name in names[: page.size]]
+        return pb.ListModelsResponse(models=models, next_page_token=token)
 
     async def GetModel(self, request: pb.GetModelRequest, context: Any) -> pb.GetModelResponse:
         """Resolve a model, also `models/default`."""
@@ -57,7 +56,7 @@ def wire(model: Model, default: str) -> pb.Model:
     )
     return pb.Model(
         name=f"models/{model.name}",
-        provider=f"providers/{model.provider}",
+        provider=f"providers/{model.provider}" if model.provider else "",
         upstream_model=model.upstream,
         profile=profile,
         digest=model.digest,
@@ -71,5 +70,6 @@ def wire(model: Model, default: str) -> pb.Model:
 
 def _named(name: str) -> str:
     if not name.startswith("models/") or name == "models/":
-        raise invalid(("name", f"must be `models/{{provider}}/{{model}}` or `models/default`, not {name!r}"))
+        forms = "`models/{provider}/{model}`, `models/{route}` or `models/default`"
+        raise invalid(("name", f"must be {forms}, not {name!r}"))
     return name.removeprefix("models/")

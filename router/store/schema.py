@@ -2,10 +2,10 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
-HEAD = "0005"
+HEAD = "0004"
 """The revision that this code reads and writes; the last one in `migrations/versions`."""
 
-KNOWN = frozenset({"0001", "0002", "0003", "0007", "0005"})
+KNOWN = frozenset({"0001", "0002", "0003", "0007", "0005", "0004"})
 """Revisions that this code can begin from."""
 
 metadata = MetaData()
@@ -143,6 +143,18 @@ routers = Table(
     Column("beat_micros", BigInteger, nullable=False, comment="the last sign of life, by the same"),
 )
 """Routers that share the database. One whose row is gone was taken for dead: its reservations are settled."""
+
+routes = Table(
+    "routes",
+    metadata,
+    Column("id", String(63), primary_key=True),
+    Column("targets", Text, nullable=False, comment="JSON, see router/store/routes.py"),
+    Column("preference", String(16), nullable=False),
+    Column("hedge_millis", Integer, nullable=False, comment="0 never"),
+    Column("repeat_timeouts", Boolean, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("update_micros", BigInteger, nullable=False),
+)
 
 changes = Table(
     "changes",

@@ -44,6 +44,7 @@ ENTRIES = {
     "runs": Entry("signet.cli.runs:runs", "Runs: what agents did, and its records.", _NOUNS),
     "model": Entry("signet.cli.model:model", "Models: what agents can think with.", _NOUNS),
     "provider": Entry("signet.cli.provider:provider", "Providers: endpoints that serve models.", _NOUNS),
+    "route": Entry("signet.cli.route:route", "Routes: names of your own for models, with others to turn to.", _NOUNS),
     "worker": Entry("signet.cli.worker:worker", "The hosts that run agents; bare: be one, in the foreground.", _NOUNS),
     "token": Entry("signet.cli.token:token", "Tokens: by which callers are known.", _NOUNS),
     "budget": Entry("signet.cli.budget:budget", "Budgets: what calls may use, and the stop switch.", _NOUNS),

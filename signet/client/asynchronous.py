@@ -14,6 +14,7 @@ from signet.client.fleet import Fleet
 from signet.client.models import AsyncModels
 from signet.client.policies import AsyncPolicies
 from signet.client.providers import AsyncProviders
+from signet.client.routes import AsyncRoutes
 from signet.client.runs import AsyncRuns
 from signet.client.sandboxes import AsyncSandboxes
 from signet.client.secrets import AsyncSecrets
@@ -72,6 +73,7 @@ class AsyncSignet:
         self.sandboxes = AsyncSandboxes(connection)
         self.secrets = AsyncSecrets(connection)
         self.budgets = AsyncBudgets(connection)
+        self.routes = AsyncRoutes(connection)
 
     @property
     def fleet(self) -> Fleet:

@@ -12,6 +12,7 @@ from signet.client.models import AsyncModels
 from signet.client.policies import AsyncPolicies
 from signet.client.portal import Facade, Portal, blocking, iterating, paging
 from signet.client.providers import AsyncProviders
+from signet.client.routes import AsyncRoutes
 from signet.client.runs import AsyncRuns
 from signet.client.sandboxes import AsyncSandboxes
 from signet.client.secrets import AsyncSecrets
@@ -172,6 +173,16 @@ class Budgets(Facade[AsyncBudgets]):
     frozen = blocking(AsyncBudgets.frozen)
 
 
+class Routes(Facade[AsyncRoutes]):
+    """The routes of a fleet: public model names, each with targets in order."""
+
+    put = blocking(AsyncRoutes.put)
+    get = blocking(AsyncRoutes.get)
+    list = paging(AsyncRoutes.list)
+    delete = blocking(AsyncRoutes.delete)
+    explain = blocking(AsyncRoutes.explain)
+
+
 class Signet(Facade[AsyncSignet]):
     """A fleet, as one caller sees it; takes what AsyncSignet takes, and its calls block.
 
@@ -214,6 +225,7 @@ class Signet(Facade[AsyncSignet]):
         self.sandboxes = Sandboxes(signet.sandboxes, portal)
         self.secrets = Secrets(signet.secrets, portal)
         self.budgets = Budgets(signet.budgets, portal)
+        self.routes = Routes(signet.routes, portal)
 
     @property
     def fleet(self) -> Fleet:

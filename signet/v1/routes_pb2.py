@@ -25,41 +25,41 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16signet/v1/routes.proto\x12\tsignet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x86\x02\n\x05Route\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12+\n\x07targets\x18\x02 \x03(\x0b\x32\x11.signet.v1.TargetR\x07targets\x12:\n\npreference\x18\x03 \x01(\x0e\x32\x1a.signet.v1.RoutePreferenceR\npreference\x12!\n\x0chedge_millis\x18\x04 \x01(\x05R\x0bhedgeMillis\x12 \n\x0b\x64\x65scription\x18\x05 \x01(\tR\x0b\x64\x65scription\x12;\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\"\xd0\x01\n\x06Target\x12\x1a\n\x08provider\x18\x01 \x01(\tR\x08provider\x12%\n\x0eupstream_model\x18\x02 \x01(\tR\rupstreamModel\x12\x16\n\x06weight\x18\x03 \x01(\x05R\x06weight\x12 \n\x0b\x63oncurrency\x18\x04 \x01(\x05R\x0b\x63oncurrency\x12%\n\x0e\x63ontext_tokens\x18\x05 \x01(\x05R\rcontextTokens\x12\"\n\x0c\x63\x61pabilities\x18\x06 \x03(\tR\x0c\x63\x61pabilities\"\x8c\x02\n\x0bTargetState\x12)\n\x06target\x18\x01 \x01(\x0b\x32\x11.signet.v1.TargetR\x06target\x12\x14\n\x05place\x18\x02 \x01(\x05R\x05place\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12\x16\n\x06\x61\x63tive\x18\x04 \x01(\x05R\x06\x61\x63tive\x12\x18\n\x07\x61llowed\x18\x05 \x01(\x05R\x07\x61llowed\x12\x18\n\x07\x63ircuit\x18\x06 \x01(\tR\x07\x63ircuit\x12*\n\x11\x66irst_byte_micros\x18\x07 \x01(\x03R\x0f\x66irstByteMicros\x12,\n\x12\x66\x61ilures_per_mille\x18\x08 \x01(\x05R\x10\x66\x61iluresPerMille\"9\n\x0fPutRouteRequest\x12&\n\x05route\x18\x01 \x01(\x0b\x32\x10.signet.v1.RouteR\x05route\":\n\x10PutRouteResponse\x12&\n\x05route\x18\x01 \x01(\x0b\x32\x10.signet.v1.RouteR\x05route\"%\n\x0fGetRouteRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\":\n\x10GetRouteResponse\x12&\n\x05route\x18\x01 \x01(\x0b\x32\x10.signet.v1.RouteR\x05route\"O\n\x11ListRoutesRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\"f\n\x12ListRoutesResponse\x12(\n\x06routes\x18\x01 \x03(\x0b\x32\x10.signet.v1.RouteR\x06routes\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"(\n\x12\x44\x65leteRouteRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"\x15\n\x13\x44\x65leteRouteResponse\"~\n\x13\x45xplainRouteRequest\x12\x14\n\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n\x07session\x18\x02 \x01(\tR\x07session\x12\x14\n\x05needs\x18\x03 \x03(\tR\x05needs\x12!\n\x0cinput_tokens\x18\x04 \x01(\x05R\x0binputTokens\"H\n\x14\x45xplainRouteResponse\x12\x30\n\x07targets\x18\x01 \x03(\x0b\x32\x16.signet.v1.TargetStateR\x07targets*\xbf\x01\n\x0fRoutePreference\x12 \n\x1cROUTE_PREFERENCE_UNSPECIFIED\x10\x00\x12\x1a\n\x16ROUTE_PREFERENCE_ORDER\x10\x01\x12\x1b\n\x17ROUTE_PREFERENCE_WEIGHT\x10\x02\x12\x1a\n\x16ROUTE_PREFERENCE_PRICE\x10\x03\x12\x1a\n\x16ROUTE_PREFERENCE_SPEED\x10\x04\x12\x19\n\x15ROUTE_PREFERENCE_LOAD\x10\x05\x32\x82\x03\n\x0cRouteService\x12\x43\n\x08PutRoute\x12\x1a.signet.v1.PutRouteRequest\x1a\x1b.signet.v1.PutRouteResponse\x12\x43\n\x08GetRoute\x12\x1a.signet.v1.GetRouteRequest\x1a\x1b.signet.v1.GetRouteResponse\x12I\n\nListRoutes\x12\x1c.signet.v1.ListRoutesRequest\x1a\x1d.signet.v1.ListRoutesResponse\x12L\n\x0b\x44\x65leteRoute\x12\x1d.signet.v1.DeleteRouteRequest\x1a\x1e.signet.v1.DeleteRouteResponse\x12O\n\x0c\x45xplainRoute\x12\x1e.signet.v1.ExplainRouteRequest\x1a\x1f.signet.v1.ExplainRouteResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16signet/v1/routes.proto\x12\tsignet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\x02\n\x05Route\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12+\n\x07targets\x18\x02 \x03(\x0b\x32\x11.signet.v1.TargetR\x07targets\x12:\n\npreference\x18\x03 \x01(\x0e\x32\x1a.signet.v1.RoutePreferenceR\npreference\x12!\n\x0chedge_millis\x18\x04 \x01(\x05R\x0bhedgeMillis\x12 \n\x0b\x64\x65scription\x18\x05 \x01(\tR\x0b\x64\x65scription\x12;\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\x12\'\n\x0frepeat_timeouts\x18\x07 \x01(\x08R\x0erepeatTimeouts\"\xd0\x01\n\x06Target\x12\x1a\n\x08provider\x18\x01 \x01(\tR\x08provider\x12%\n\x0eupstream_model\x18\x02 \x01(\tR\rupstreamModel\x12\x16\n\x06weight\x18\x03 \x01(\x05R\x06weight\x12 \n\x0b\x63oncurrency\x18\x04 \x01(\x05R\x0b\x63oncurrency\x12%\n\x0e\x63ontext_tokens\x18\x05 \x01(\x05R\rcontextTokens\x12\"\n\x0c\x63\x61pabilities\x18\x06 \x03(\tR\x0c\x63\x61pabilities\"\x8c\x02\n\x0bTargetState\x12)\n\x06target\x18\x01 \x01(\x0b\x32\x11.signet.v1.TargetR\x06target\x12\x14\n\x05place\x18\x02 \x01(\x05R\x05place\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12\x16\n\x06\x61\x63tive\x18\x04 \x01(\x05R\x06\x61\x63tive\x12\x18\n\x07\x61llowed\x18\x05 \x01(\x05R\x07\x61llowed\x12\x18\n\x07\x63ircuit\x18\x06 \x01(\tR\x07\x63ircuit\x12*\n\x11\x66irst_byte_micros\x18\x07 \x01(\x03R\x0f\x66irstByteMicros\x12,\n\x12\x66\x61ilures_per_mille\x18\x08 \x01(\x05R\x10\x66\x61iluresPerMille\"9\n\x0fPutRouteRequest\x12&\n\x05route\x18\x01 \x01(\x0b\x32\x10.signet.v1.RouteR\x05route\":\n\x10PutRouteResponse\x12&\n\x05route\x18\x01 \x01(\x0b\x32\x10.signet.v1.RouteR\x05route\"%\n\x0fGetRouteRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\":\n\x10GetRouteResponse\x12&\n\x05route\x18\x01 \x01(\x0b\x32\x10.signet.v1.RouteR\x05route\"O\n\x11ListRoutesRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\"f\n\x12ListRoutesResponse\x12(\n\x06routes\x18\x01 \x03(\x0b\x32\x10.signet.v1.RouteR\x06routes\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"(\n\x12\x44\x65leteRouteRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"\x15\n\x13\x44\x65leteRouteResponse\"~\n\x13\x45xplainRouteRequest\x12\x14\n\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n\x07session\x18\x02 \x01(\tR\x07session\x12\x14\n\x05needs\x18\x03 \x03(\tR\x05needs\x12!\n\x0cinput_tokens\x18\x04 \x01(\x05R\x0binputTokens\"H\n\x14\x45xplainRouteResponse\x12\x30\n\x07targets\x18\x01 \x03(\x0b\x32\x16.signet.v1.TargetStateR\x07targets*\xbf\x01\n\x0fRoutePreference\x12 \n\x1cROUTE_PREFERENCE_UNSPECIFIED\x10\x00\x12\x1a\n\x16ROUTE_PREFERENCE_ORDER\x10\x01\x12\x1b\n\x17ROUTE_PREFERENCE_WEIGHT\x10\x02\x12\x1a\n\x16ROUTE_PREFERENCE_PRICE\x10\x03\x12\x1a\n\x16ROUTE_PREFERENCE_SPEED\x10\x04\x12\x19\n\x15ROUTE_PREFERENCE_LOAD\x10\x05\x32\x82\x03\n\x0cRouteService\x12\x43\n\x08PutRoute\x12\x1a.signet.v1.PutRouteRequest\x1a\x1b.signet.v1.PutRouteResponse\x12\x43\n\x08GetRoute\x12\x1a.signet.v1.GetRouteRequest\x1a\x1b.signet.v1.GetRouteResponse\x12I\n\nListRoutes\x12\x1c.signet.v1.ListRoutesRequest\x1a\x1d.signet.v1.ListRoutesResponse\x12L\n\x0b\x44\x65leteRoute\x12\x1d.signet.v1.DeleteRouteRequest\x1a\x1e.signet.v1.DeleteRouteResponse\x12O\n\x0c\x45xplainRoute\x12\x1e.signet.v1.ExplainRouteRequest\x1a\x1f.signet.v1.ExplainRouteResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'signet.v1.routes_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROUTEPREFERENCE']._serialized_start=1488
-  _globals['_ROUTEPREFERENCE']._serialized_end=1679
+  _globals['_ROUTEPREFERENCE']._serialized_start=1529
+  _globals['_ROUTEPREFERENCE']._serialized_end=1720
   _globals['_ROUTE']._serialized_start=71
-  _globals['_ROUTE']._serialized_end=333
-  _globals['_TARGET']._serialized_start=336
-  _globals['_TARGET']._serialized_end=544
-  _globals['_TARGETSTATE']._serialized_start=547
-  _globals['_TARGETSTATE']._serialized_end=815
-  _globals['_PUTROUTEREQUEST']._serialized_start=817
-  _globals['_PUTROUTEREQUEST']._serialized_end=874
-  _globals['_PUTROUTERESPONSE']._serialized_start=876
-  _globals['_PUTROUTERESPONSE']._serialized_end=934
-  _globals['_GETROUTEREQUEST']._serialized_start=936
-  _globals['_GETROUTEREQUEST']._serialized_end=973
-  _globals['_GETROUTERESPONSE']._serialized_start=975
-  _globals['_GETROUTERESPONSE']._serialized_end=1033
-  _globals['_LISTROUTESREQUEST']._serialized_start=1035
-  _globals['_LISTROUTESREQUEST']._serialized_end=1114
-  _globals['_LISTROUTESRESPONSE']._serialized_start=1116
-  _globals['_LISTROUTESRESPONSE']._serialized_end=1218
-  _globals['_DELETEROUTEREQUEST']._serialized_start=1220
-  _globals['_DELETEROUTEREQUEST']._serialized_end=1260
-  _globals['_DELETEROUTERESPONSE']._serialized_start=1262
-  _globals['_DELETEROUTERESPONSE']._serialized_end=1283
-  _globals['_EXPLAINROUTEREQUEST']._serialized_start=1285
-  _globals['_EXPLAINROUTEREQUEST']._serialized_end=1411
-  _globals['_EXPLAINROUTERESPONSE']._serialized_start=1413
-  _globals['_EXPLAINROUTERESPONSE']._serialized_end=1485
-  _globals['_ROUTESERVICE']._serialized_start=1682
-  _globals['_ROUTESERVICE']._serialized_end=2068
+  _globals['_ROUTE']._serialized_end=374
+  _globals['_TARGET']._serialized_start=377
+  _globals['_TARGET']._serialized_end=585
+  _globals['_TARGETSTATE']._serialized_start=588
+  _globals['_TARGETSTATE']._serialized_end=856
+  _globals['_PUTROUTEREQUEST']._serialized_start=858
+  _globals['_PUTROUTEREQUEST']._serialized_end=915
+  _globals['_PUTROUTERESPONSE']._serialized_start=917
+  _globals['_PUTROUTERESPONSE']._serialized_end=975
+  _globals['_GETROUTEREQUEST']._serialized_start=977
+  _globals['_GETROUTEREQUEST']._serialized_end=1014
+  _globals['_GETROUTERESPONSE']._serialized_start=1016
+  _globals['_GETROUTERESPONSE']._serialized_end=1074
+  _globals['_LISTROUTESREQUEST']._serialized_start=1076
+  _globals['_LISTROUTESREQUEST']._serialized_end=1155
+  _globals['_LISTROUTESRESPONSE']._serialized_start=1157
+  _globals['_LISTROUTESRESPONSE']._serialized_end=1259
+  _globals['_DELETEROUTEREQUEST']._serialized_start=1261
+  _globals['_DELETEROUTEREQUEST']._serialized_end=1301
+  _globals['_DELETEROUTERESPONSE']._serialized_start=1303
+  _globals['_DELETEROUTERESPONSE']._serialized_end=1324
+  _globals['_EXPLAINROUTEREQUEST']._serialized_start=1326
+  _globals['_EXPLAINROUTEREQUEST']._serialized_end=1452
+  _globals['_EXPLAINROUTERESPONSE']._serialized_start=1454
+  _globals['_EXPLAINROUTERESPONSE']._serialized_end=1526
+  _globals['_ROUTESERVICE']._serialized_start=1723
+  _globals['_ROUTESERVICE']._serialized_end=2109
 # @@protoc_insertion_point(module_scope)

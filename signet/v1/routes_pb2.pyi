@@ -26,20 +26,22 @@ ROUTE_PREFERENCE_SPEED: RoutePreference
 ROUTE_PREFERENCE_LOAD: RoutePreference
 
 class Route(_message.Message):
-    __slots__ = ("name", "targets", "preference", "hedge_millis", "description", "update_time")
+    __slots__ = ("name", "targets", "preference", "hedge_millis", "description", "update_time", "repeat_timeouts")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TARGETS_FIELD_NUMBER: _ClassVar[int]
     PREFERENCE_FIELD_NUMBER: _ClassVar[int]
     HEDGE_MILLIS_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    REPEAT_TIMEOUTS_FIELD_NUMBER: _ClassVar[int]
     name: str
     targets: _containers.RepeatedCompositeFieldContainer[Target]
     preference: RoutePreference
     hedge_millis: int
     description: str
     update_time: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., targets: _Optional[_Iterable[_Union[Target, _Mapping]]] = ..., preference: _Optional[_Union[RoutePreference, str]] = ..., hedge_millis: _Optional[int] = ..., description: _Optional[str] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    repeat_timeouts: bool
+    def __init__(self, name: _Optional[str] = ..., targets: _Optional[_Iterable[_Union[Target, _Mapping]]] = ..., preference: _Optional[_Union[RoutePreference, str]] = ..., hedge_millis: _Optional[int] = ..., description: _Optional[str] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., repeat_timeouts: _Optional[bool] = ...) -> None: ...
 
 class Target(_message.Message):
     __slots__ = ("provider", "upstream_model", "weight", "concurrency", "context_tokens", "capabilities")
