@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from router.budgets.meter import Meter
     from router.fleet import Fleet
     from router.replicas.place import Books
+    from router.routes.selection import Selection
     from router.secrets import Secrets
     from router.store.apis import ApiStore
     from router.store.database import AsyncEngine
@@ -153,7 +154,7 @@ async def _serving(
         await fleet.start(_given(options, environment))
         async with (
             rpc.serving(
-                [*_services(fleet, wire, ledger, meter, secrets), _apis(apis)],
+                [*_services(fleet, wire, ledger, meter, secrets), _apis(apis), _routes(fleet, selection)],
                 unix=home.socket("router.sock"),
                 tcp=tcp,
                 guard=guard,
