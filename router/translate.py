@@ -7,7 +7,16 @@ from router.refusal import Refusal, bad_request, provider_error, provider_timeou
 from router.wire import Fault, WireError
 
 _QUOTED = 600  # characters of an upstream's message that are passed on
-_CONTEXT = ("context_length_exceeded", "exceed_context_size_error", "maximum context length", "context size")
+_CONTEXT = (
+    "context_length_exceeded",
+    "exceed_context_size_error",
+    "maximum context length",
+    "context size",
+    "context window",
+    "context length of only",
+    "prompt is too long",
+)
+"""What OpenAI, llama.cpp, vLLM and OpenRouter, LM Studio and Anthropic call a request that is too long."""
 
 
 def from_status(provider: str, status: int, body: bytes, key: str, retry_after: str = "") -> Refusal:

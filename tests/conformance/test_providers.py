@@ -1,12 +1,13 @@
-"""What every provider does, seen through the door by the official OpenAI client: the fake, and the real models."""
+"""What every provider does, seen through the door by the official OpenAI client: fakes of each kind, real models."""
 
 import asyncio
 import base64
+import json
 import struct
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +17,71 @@ import pytest_asyncio
 
 from signet.kit import dial
 from signet.kit.home import Home
-from signet.v1 import providers_pb2 as pb
+from signet.v1 import models_pb2, providers_pb2
+from signet.v1.models_pb2_grpc import ModelServiceStub
 from signet.v1.providers_pb2_grpc import ProviderServiceStub
+from tests.conformance.subjects import EMBEDDED, SERVED, SUBJECTS, Subject
 from tests.fakes import tokens as fake_tokens
-from tests.fakes.provider import FakeProvider
+from tests.fakes.provider import FakeProvider, Fault, Reply
+from tests.fakes.provider.reply import PROMPT_TOKENS
 from tests.fakes.tokens import FakeTokens
 from tests.harness.process import Process
 from tests.unit.router.rig import OPERATOR, free_port, sign
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+TOOL: Any = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+CITY: Any = {
+    "type": "object",
+    "properties": {"city": {"type": "string", "enum": ["Rome", "Oslo"]}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+SCHEMA: Any = {"type": "json_schema", "json_schema": {"name": "c", "schema": CITY, "strict": True}}
+
 
 @dataclass(frozen=True)
 class House:
-    """A router process with both providers, and the official client of its door."""
+    """A router process with a provider of every kind, and the official client of its door."""
 
     home: Home
     official: openai.AsyncOpenAI
+    providers: Any
+    models: Any
+    fakes: dict[str, FakeProvider] = field(default_factory=dict)
 
     def client(self, token: str = OPERATOR) -> openai.AsyncOpenAI:
         """Give the client with a token."""
         return self.official.with_options(api_key=token)
+
+    async def add(self, subject: Subject, name: str, fake: FakeProvider) -> None:
+        """Add a fake as a provider, and wait until its models are known."""
+        kind: Any = providers_pb2.ProviderKind.Value(f"PROVIDER_KIND_{subject.kind}")
+        provider = providers_pb2.Provider(name=f"providers/{name}", kind=kind, base_url=fake.base_url)
+        await self.providers.CreateProvider(providers_pb2.CreateProviderRequest(provider=provider, key=fake.key))
+        await self.providers.CheckProvider(providers_pb2.CheckProviderRequest(name=f"providers/{name}"))
+
+    @asynccontextmanager
+    async def fresh(self, subject: Subject, key: str = "") -> AsyncIterator[tuple[str, FakeProvider]]:
+        """Give a chat model of another fake of a kind, of which no other test has seen a failure."""
+        name = f"{subject.id}-x"
+        if subject.make is None:
+            raise ValueError("only what is served can be made anew")
+        fake = subject.make()
+        fake.key = key
+        async with fake:
+            await self.add(subject, name, fake)
+            try:
+                yield f"{name}/{subject.chat}", fake
+            finally:
+                await self.providers.DeleteProvider(providers_pb2.DeleteProviderRequest(name=f"providers/{name}"))
+
+    async def profile(self, name: str) -> models_pb2.ModelProfile:
+        """Give what is known of a model."""
+        answer = await self.models.GetModel(models_pb2.GetModelRequest(name=f"models/{name}"))
+        found: models_pb2.ModelProfile = answer.model.profile
+        return found
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -48,68 +93,107 @@ async def house() -> AsyncIterator[House]:
         await stack.enter_async_context(
             fake_tokens.serving(home.socket("control.sock"), FakeTokens({OPERATOR: "OPERATOR"}))
         )
-        fake = await stack.enter_async_context(FakeProvider(context_words=4000))
         port = free_port()
         options = ["--set", f"door_port={port}", "--set", "port=0"]
         await stack.enter_async_context(Process(root, "router", "--data", str(home.root), *options))
         channel = await stack.enter_async_context(dial.channel(home.target("router.sock"), OPERATOR))
-        stub = ProviderServiceStub(channel)
-        provider = pb.Provider(name="providers/fake", base_url=fake.base_url)
-        await stub.CreateProvider(pb.CreateProviderRequest(provider=provider))
-        await stub.CheckProvider(pb.CheckProviderRequest(name="providers/fake"))
         official = openai.AsyncOpenAI(
             base_url=f"http://127.0.0.1:{port}/v1", api_key=OPERATOR, max_retries=0, timeout=120
         )
-        yield House(home, await stack.enter_async_context(official))
+        await stack.enter_async_context(official)
+        built = House(home, official, ProviderServiceStub(channel), ModelServiceStub(channel))
+        for subject in SERVED:
+            if subject.make is not None:
+                fake = await stack.enter_async_context(subject.make())
+                built.fakes[subject.id] = fake
+                await built.add(subject, subject.id, fake)
+        yield built
 
 
-@dataclass(frozen=True)
-class Subject:
-    """A provider's models."""
-
-    chat: str
-    embeddings: str
+def given(*subjects: Subject) -> pytest.MarkDecorator:
+    """Hold a test against these."""
+    return pytest.mark.parametrize("subject", subjects, ids=lambda subject: subject.id)
 
 
-@pytest.fixture(params=[Subject("fake/fake-small", "fake/fake-embed"), Subject("embedded/smollm2", "embedded/e5")],
-                ids=["fake", "embedded"])  # fmt: skip
-def subject(request: pytest.FixtureRequest) -> Subject:
-    found: Subject = request.param
-    return found
+every = given(*SUBJECTS)
+served = given(*SERVED)
+chatting = given(*(subject for subject in SERVED if subject.chats))
 
 
-def said(text: str) -> Any:
-    return [{"role": "user", "content": text}]
+def able(what: str) -> pytest.MarkDecorator:
+    """Hold a test against those whose chat model can do something."""
+    return given(*(subject for subject in SUBJECTS if what in subject.can))
 
 
+def unable(what: str) -> pytest.MarkDecorator:
+    """Hold a test against those whose chat model cannot."""
+    return given(*(subject for subject in SUBJECTS if what not in subject.can))
+
+
+def said(content: Any) -> Any:
+    return [{"role": "user", "content": content}]
+
+
+def picture(text: str = "what is it") -> Any:
+    url = {"url": f"data:image/png;base64,{PIXEL}"}
+    return said([{"type": "text", "text": text}, {"type": "image_url", "image_url": url}])
+
+
+async def first(stream: Any) -> Any:
+    """Give a stream's first chunk, once it came to its end."""
+    chunks = [chunk async for chunk in stream]
+    return chunks[0]
+
+
+def told(raw: Any) -> Any:
+    return json.loads(raw.headers["x-signet-usage"])
+
+
+@every
 async def test_its_models_are_listed(house: House, subject: Subject) -> None:
     listed = {model.id async for model in house.client().models.list()}
-    assert {subject.chat, subject.embeddings} <= listed
-    assert (await house.client().models.retrieve(subject.chat)).id == subject.chat
+    names = {subject.model(), *([subject.model(subject.embeddings)] if subject.embeddings else [])}
+    assert names <= listed
+    assert (await house.client().models.retrieve(subject.model())).id == subject.model()
 
 
+@every
+async def test_nothing_is_said_to_be_missing_that_it_can_do(house: House, subject: Subject) -> None:
+    profile = await house.profile(subject.model())
+    missing = {name for name in ("tools", "images", "json_schema", "reasoning")
+               if profile.HasField(name) and not getattr(profile, name)}  # fmt: skip
+    assert not missing & subject.can
+
+
+@every
 async def test_a_chat_is_answered_and_counted(house: House, subject: Subject) -> None:
     raw = await house.client().chat.completions.with_raw_response.create(
-        model=subject.chat, messages=said("Say hello to everybody"), max_tokens=12
+        model=subject.model(), messages=said("Say hello to everybody"), max_tokens=12
     )
     answer = raw.parse()
     assert answer.choices[0].message.content
     assert answer.choices[0].finish_reason in ("stop", "length")
     assert answer.usage is not None
-    assert answer.usage.prompt_tokens > 0
-    assert 'estimated":false' in raw.headers["x-signet-usage"]
+    assert answer.usage.prompt_tokens == told(raw)["input_tokens"] > 0
+    assert told(raw)["estimated"] is False
+    if subject.make is not None:
+        assert told(raw)["input_tokens"] == PROMPT_TOKENS
 
 
-async def test_an_answer_ends_at_max_tokens(house: House, subject: Subject) -> None:
+@every
+@pytest.mark.parametrize("limit", ["max_tokens", "max_completion_tokens"])
+async def test_an_answer_ends_where_it_is_bounded_in_either_word(house: House, subject: Subject, limit: str) -> None:
+    asked: Any = {limit: 3}
     answer = await house.client().chat.completions.create(
-        model=subject.chat, messages=said("Count from one to one hundred, in words, with commas"), max_tokens=3
+        model=subject.model(), messages=said("Count from one to one hundred, in words, with commas"), **asked
     )
     assert answer.choices[0].finish_reason == "length"
 
 
+@every
 async def test_a_stream_tells_the_same_as_an_answer(house: House, subject: Subject) -> None:
     messages = said("What is the sea? Answer in one sentence.")
-    asked: Any = {"model": subject.chat, "messages": messages, "max_tokens": 16, "temperature": 0, "seed": 1}
+    asked: Any = {"model": subject.model(), "messages": messages, "max_tokens": 16, "temperature": 0, "seed": 1}
     whole = await house.client().chat.completions.create(**asked)
     text, finish = "", ""
     async for chunk in await house.client().chat.completions.create(stream=True, **asked):
@@ -120,102 +204,254 @@ async def test_a_stream_tells_the_same_as_an_answer(house: House, subject: Subje
     assert finish == whole.choices[0].finish_reason
 
 
+@every
 async def test_a_stream_tells_its_usage_to_whoever_asks(house: House, subject: Subject) -> None:
     stream = await house.client().chat.completions.create(
-        model=subject.chat, messages=said("hi"), max_tokens=4, stream=True, stream_options={"include_usage": True}
+        model=subject.model(), messages=said("hi"), max_tokens=4, stream=True, stream_options={"include_usage": True}
     )
     usages = [chunk.usage async for chunk in stream if chunk.usage]
     assert len(usages) == 1
     assert usages[0].prompt_tokens > 0
 
 
+@given(*(subject for subject in SUBJECTS if subject.embeddings))
 async def test_embeddings_tell_texts_apart_in_either_encoding(house: House, subject: Subject) -> None:
-    client = house.client()
+    client, model = house.client(), subject.model(subject.embeddings)
     texts = ["the cat sat on the mat", "stock prices fell", "the cat sat on the mat"]
-    decoded = (await client.embeddings.create(model=subject.embeddings, input=texts)).data  # the client asks for base64
-    floats = await client.embeddings.create(model=subject.embeddings, input=texts, encoding_format="float")
+    decoded = (await client.embeddings.create(model=model, input=texts)).data  # the client asks for base64
+    floats = await client.embeddings.create(model=model, input=texts, encoding_format="float")
     assert [item.index for item in decoded] == [0, 1, 2]
     assert decoded[0].embedding == pytest.approx(decoded[2].embedding, abs=1e-5)
     assert decoded[0].embedding != pytest.approx(decoded[1].embedding, abs=1e-2)
     for one, other in zip(decoded, floats.data, strict=True):
         assert one.embedding == pytest.approx(other.embedding, abs=1e-5)
-    packed = await client.embeddings.create(model=subject.embeddings, input="x", encoding_format="base64")
+    packed = await client.embeddings.create(model=model, input="x", encoding_format="base64")
     raw: Any = packed.data[0].embedding
     assert len(struct.unpack(f"<{len(base64.b64decode(raw)) // 4}f", base64.b64decode(raw))) == len(
-        (await client.embeddings.create(model=subject.embeddings, input="x")).data[0].embedding
+        (await client.embeddings.create(model=model, input="x")).data[0].embedding
     )
 
 
+@given(*(subject for subject in SUBJECTS if not subject.embeddings or subject is EMBEDDED))
+async def test_a_model_that_does_not_embed_is_not_asked_to(house: House, subject: Subject) -> None:
+    with pytest.raises(openai.BadRequestError):
+        await house.client().embeddings.create(model=subject.model(), input="x")
+
+
+@every
 async def test_a_prompt_beyond_the_context_is_told_as_that(house: House, subject: Subject) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
-        await house.client().chat.completions.create(model=subject.chat, messages=said("word " * 9000))
+        await house.client().chat.completions.create(model=subject.model(), messages=said("word " * 9000))
     assert caught.value.code == "context_length_exceeded"
 
 
+@every
 async def test_many_calls_at_once_are_all_answered(house: House, subject: Subject) -> None:
     client = house.client()
     answers = await asyncio.gather(*(
-        client.chat.completions.create(model=subject.chat, messages=said(f"Say {turn}"), max_tokens=4)
+        client.chat.completions.create(model=subject.model(), messages=said(f"Say {turn}"), max_tokens=4)
         for turn in range(6)
     ))  # fmt: skip
     assert all(answer.choices[0].message.content for answer in answers)
 
 
+@every
 async def test_callers_that_leave_free_their_places(house: House, subject: Subject) -> None:
     client = house.client()
     for _ in range(4):
         stream = await client.chat.completions.create(
-            model=subject.chat, messages=said("Write a very long story about the sea"), stream=True
+            model=subject.model(), messages=said("Write a very long story about the sea"), stream=True
         )
         async for _ in stream:
             break
         await stream.close()
-    answer = await client.chat.completions.create(model=subject.chat, messages=said("hi"), max_tokens=2, timeout=30)
+    answer = await client.chat.completions.create(model=subject.model(), messages=said("hi"), max_tokens=2, timeout=30)
     assert answer.choices[0].message.content
 
 
+@served
+async def test_a_caller_that_leaves_leaves_no_stream_running_behind_it(house: House, subject: Subject) -> None:
+    async with house.fresh(subject) as (model, fake):
+        fake.queue(Reply("word " * 5000, delay_seconds=0.02))
+        stream = await house.client().chat.completions.create(model=model, messages=said("hi"), stream=True)
+        async for _ in stream:
+            break
+        await stream.close()
+        await fake.hung_up()
+
+
+@every
 async def test_errors_are_those_the_client_knows(house: House, subject: Subject) -> None:
     with pytest.raises(openai.NotFoundError) as unknown:
-        await house.client().chat.completions.create(model=f"{subject.chat}-xl", messages=said("hi"))
-    assert subject.chat in unknown.value.message
+        await house.client().chat.completions.create(model=f"{subject.model()}-xl", messages=said("hi"))
+    assert subject.model() in unknown.value.message
     with pytest.raises(openai.AuthenticationError):
-        await house.client("sgt_wrong").chat.completions.create(model=subject.chat, messages=said("hi"))
-    narrow = house.client(sign(house.home, "fake/fake-large"))
+        await house.client("sgt_wrong").chat.completions.create(model=subject.model(), messages=said("hi"))
+    narrow = house.client(sign(house.home, "openai/fake-large"))
     with pytest.raises(openai.PermissionDeniedError) as denied:
-        await narrow.chat.completions.create(model=subject.chat, messages=said("hi"))
+        await narrow.chat.completions.create(model=subject.model(), messages=said("hi"))
     assert denied.value.code == "model_not_allowed"
     with pytest.raises(openai.BadRequestError):
-        await house.client().chat.completions.create(model=subject.chat, messages=[])
-    own = house.client(sign(house.home, subject.chat))
-    assert (await own.chat.completions.create(model=subject.chat, messages=said("hi"), max_tokens=2)).choices
+        await house.client().chat.completions.create(model=subject.model(), messages=[])
+    own = house.client(sign(house.home, subject.model()))
+    assert (await own.chat.completions.create(model=subject.model(), messages=said("hi"), max_tokens=2)).choices
 
 
-async def test_the_client_gets_tool_calls_and_hands_back_results(house: House) -> None:
+@served
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (400, openai.BadRequestError),
+        (429, openai.RateLimitError),
+        (500, openai.InternalServerError),
+        (503, openai.InternalServerError),
+    ],
+)
+async def test_a_provider_that_refuses_is_told_as_that(
+    house: House, subject: Subject, status: int, expected: type[openai.APIStatusError]
+) -> None:
+    async with house.fresh(subject) as (model, fake):
+        fake.queue(Reply(status=status, error={"message": "the server says no"}))
+        with pytest.raises(expected):
+            await house.client().chat.completions.create(model=model, messages=said("hi"))
+        assert len(fake.asked) == 1  # a refusal is not tried again where it came from
+
+
+@served
+async def test_a_key_that_is_refused_is_told_and_not_shown(house: House, subject: Subject) -> None:
+    async with house.fresh(subject, key="sk-right-key-of-the-tests") as (model, fake):
+        assert (await house.client().chat.completions.create(model=model, messages=said("hi"))).choices
+        fake.key = "sk-another"
+        with pytest.raises(openai.InternalServerError) as caught:
+            await house.client().chat.completions.create(model=model, messages=said("hi"))
+    assert "refused the key" in caught.value.message
+    assert "sk-right-key-of-the-tests" not in str(caught.value.body)
+
+
+@served
+async def test_a_stream_that_breaks_is_an_error_and_never_an_end(house: House, subject: Subject) -> None:
+    async with house.fresh(subject) as (model, fake):
+        fake.queue(Reply("one two three four five six seven", fault=Fault.RESET))
+        stream = await house.client().chat.completions.create(model=model, messages=said("hi"), stream=True)
+        with pytest.raises(openai.APIError):
+            async for _ in stream:
+                pass
+
+
+@served
+async def test_an_error_within_a_stream_is_an_error(house: House, subject: Subject) -> None:
+    async with house.fresh(subject) as (model, fake):
+        fake.queue(Reply("one two three", fault=Fault.ERROR_EVENT))
+        stream = await house.client().chat.completions.create(model=model, messages=said("hi"), stream=True)
+        with pytest.raises(openai.APIError):
+            async for _ in stream:
+                pass
+
+
+@able("tools")
+async def test_the_client_gets_tool_calls_and_hands_back_results(house: House, subject: Subject) -> None:
     client = house.client()
-    tools: Any = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
     messages = said('CALL look {"at": "the sea"}')
-    first = await client.chat.completions.create(model="fake/fake-small", messages=messages, tools=tools)
+    first = await client.chat.completions.create(model=subject.model(), messages=messages, tools=[TOOL])
+    assert first.choices[0].finish_reason == "tool_calls"
     call: Any = (first.choices[0].message.tool_calls or [])[0]
-    assert (call.function.name, call.function.arguments) == ("look", '{"at": "the sea"}')
+    assert (call.function.name, json.loads(call.function.arguments)) == ("look", {"at": "the sea"})
     messages += [first.choices[0].message, {"role": "tool", "tool_call_id": call.id, "content": "blue"}]
-    second = await client.chat.completions.create(model="fake/fake-small", messages=messages, tools=tools)
+    second = await client.chat.completions.create(model=subject.model(), messages=messages, tools=[TOOL])
     assert second.choices[0].message.content == "The tool said: blue"
 
 
-async def test_a_model_that_cannot_call_tools_says_so(house: House) -> None:
-    tools: Any = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
+@able("tools")
+async def test_a_tool_calls_arguments_are_whole_when_they_came_in_pieces(house: House, subject: Subject) -> None:
+    messages = said('CALL look {"at": "the sea", "with": ["eyes", "ü"]}')
+    async with house.client().chat.completions.stream(model=subject.model(), messages=messages, tools=[TOOL]) as stream:
+        final = await stream.get_final_completion()
+    call: Any = (final.choices[0].message.tool_calls or [])[0]
+    assert call.function.name == "look"
+    assert json.loads(call.function.arguments) == {"at": "the sea", "with": ["eyes", "ü"]}
+    assert final.choices[0].finish_reason == "tool_calls"
+
+
+@unable("tools")
+async def test_a_model_that_cannot_call_tools_says_so(house: House, subject: Subject) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
-        await house.client().chat.completions.create(model="embedded/smollm2", messages=said("hi"), tools=tools)
+        await house.client().chat.completions.create(model=subject.model(), messages=said("hi"), tools=[TOOL])
     assert caught.value.param == "tools"
 
 
-async def test_the_embedded_model_keeps_to_a_schema(house: House) -> None:
-    schema: Any = {"type": "object", "properties": {"city": {"enum": ["Rome", "Oslo"]}}, "required": ["city"]}
+@able("images")
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_image_reaches_the_provider_unchanged(house: House, subject: Subject, *, stream: bool) -> None:
+    asked: Any = {"model": subject.model(), "messages": picture(), "stream": stream}
+    await house.client().chat.completions.create(**asked)
+    sent = json.dumps(house.fakes[subject.id].asked[-1].body)
+    assert PIXEL in sent
+    assert "image/png" in sent
+    if subject.chats:
+        assert house.fakes[subject.id].asked[-1].body["messages"] == picture()
+
+
+@unable("images")
+async def test_a_model_that_cannot_see_is_not_shown_images(house: House, subject: Subject) -> None:
+    with pytest.raises(openai.APIStatusError):
+        await house.client().chat.completions.create(model=subject.model(), messages=picture())
+
+
+@able("json_schema")
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_answer_keeps_to_a_schema(house: House, subject: Subject, *, stream: bool) -> None:
+    asked: Any = {"model": subject.model(), "messages": said("Which city is warm?"), "max_tokens": 32,
+                  "response_format": SCHEMA}  # fmt: skip
+    if stream:
+        text = ""
+        async for chunk in await house.client().chat.completions.create(stream=True, **asked):
+            text += chunk.choices[0].delta.content or ""
+    else:
+        text = (await house.client().chat.completions.create(**asked)).choices[0].message.content or ""
+    assert json.loads(text)["city"] in ("Rome", "Oslo")
+
+
+@able("reasoning")
+async def test_what_it_thought_stands_beside_what_it_says(house: House, subject: Subject) -> None:
     answer = await house.client().chat.completions.create(
-        model="embedded/smollm2",
-        messages=said("Which city is warm?"),
-        max_tokens=32,
-        response_format={"type": "json_schema", "json_schema": {"name": "c", "schema": schema}},
+        model=subject.model(), messages=said("THINK deeply of the sea"), reasoning_effort="high"
     )
-    assert answer.choices[0].message.content
-    assert any(city in answer.choices[0].message.content for city in ("Rome", "Oslo"))
+    message = answer.choices[0].message
+    assert message.content == "You said: THINK deeply of the sea"
+    beside = {name: value for name, value in message.to_dict().items() if name not in ("content", "role")}
+    assert "deeply of the sea" in json.dumps(beside)
+
+
+@able("reasoning")
+async def test_what_it_thinks_comes_before_what_it_says(house: House, subject: Subject) -> None:
+    thought, text = "", ""
+    async for chunk in await house.client().chat.completions.create(
+        model=subject.model(), messages=said("THINK deeply of the sea"), reasoning_effort="high", stream=True
+    ):
+        delta = chunk.choices[0].delta.to_dict()
+        thinks = delta.get("reasoning_content") or delta.get("reasoning") or ""
+        assert not (thinks and text), "it thinks first"
+        thought += str(thinks)
+        text += str(delta.get("content") or "")
+    assert (thought, text) == ("deeply of the sea", "You said: THINK deeply of the sea")
+
+
+@chatting
+@pytest.mark.parametrize("stream", [False, True])
+async def test_fields_nobody_knows_pass_both_ways(house: House, subject: Subject, *, stream: bool) -> None:
+    unknown: Any = {"x_nobody": {"a": [1, None, "ü"]}}
+    async with house.fresh(subject) as (model, fake):
+        fake.queue(Reply("hi", fields={"x_theirs": {"b": [2.5, True]}}))
+        asked: Any = {"model": model, "messages": said("hi"), "extra_body": unknown, "stream": stream}
+        answer: Any = await house.client().chat.completions.create(**asked)
+        found = (await first(answer)) if stream else answer
+        assert fake.asked[-1].body["x_nobody"] == unknown["x_nobody"]
+    assert found.to_dict()["x_theirs"] == {"b": [2.5, True]}
+
+
+async def test_what_llama_cpp_says_beside_openais_form_comes_through(house: House) -> None:
+    answer = await house.client().chat.completions.create(
+        model=EMBEDDED.model(), messages=said("hi"), max_tokens=3, extra_body={"x_nobody": 1}
+    )
+    timings: Any = answer.to_dict()["timings"]
+    assert timings["predicted_n"] == 3

@@ -10,7 +10,13 @@ from tests.fakes.provider.style import Style
 
 TIMINGS = {"cache_n": CACHED_TOKENS, "prompt_n": PROMPT_TOKENS - CACHED_TOKENS, "prompt_ms": 30.9, "predicted_n": 4,
            "predicted_ms": 66.1}  # fmt: skip
-STYLE = Style(fields={"system_fingerprint": "b6730-3df2244"}, last={"timings": TIMINGS}, arguments=3, reasoned=False)
+STYLE = Style(
+    fields={"system_fingerprint": "b6730-3df2244"},
+    last={"timings": TIMINGS},
+    arguments=3,
+    reasoned=False,
+    limits=("max_tokens",),
+)
 TEMPLATE = "{%- for message in messages %}{{ message.role }}: {{ message.content }}\n{%- endfor %}<think>"
 
 

@@ -13,6 +13,7 @@ STYLE = Style(
     arguments=4,
     cached=False,
     no_content="",
+    limits=("max_tokens",),
 )
 ROWS: tuple[Mapping[str, Any], ...] = (
     {"id": "qwen2-vl-7b-instruct", "type": "vlm", "state": "loaded", "max_context_length": 32_768,

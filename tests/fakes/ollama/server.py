@@ -9,7 +9,12 @@ from tests.fakes.provider import Asked, FakeProvider, Reply
 from tests.fakes.provider.style import Style
 
 STYLE = Style(
-    fields={"system_fingerprint": "fp_ollama"}, reasoning=("reasoning",), cached=False, reasoned=False, no_content=""
+    fields={"system_fingerprint": "fp_ollama"},
+    reasoning=("reasoning",),
+    cached=False,
+    reasoned=False,
+    no_content="",
+    limits=("max_tokens",),
 )
 
 

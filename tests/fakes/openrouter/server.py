@@ -13,7 +13,6 @@ STYLE = Style(
     comments=("OPENROUTER PROCESSING", "OPENROUTER PROCESSING"),
     reasoning=("reasoning",),
     arguments=6,
-    limits=("max_tokens", "max_completion_tokens"),
     error_chunk=True,
 )
 COST = {"cost": 0.0000143, "is_byok": False, "cost_details": {"upstream_inference_cost": None}}

@@ -23,7 +23,7 @@ class Style:
     comments: tuple[str, ...] = ()
     reasoning: tuple[str, ...] = ("reasoning_content",)
     arguments: int = 0
-    limits: tuple[str, ...] = ("max_tokens",)
+    limits: tuple[str, ...] = ("max_tokens", "max_completion_tokens")
     cached: bool = True
     reasoned: bool = True
     no_content: str | None = None

@@ -14,7 +14,6 @@ STYLE = Style(
     reasoning=("reasoning", "reasoning_content"),
     arguments=5,
     reasoned=False,
-    limits=("max_tokens", "max_completion_tokens"),
 )
 
 
