@@ -4,6 +4,8 @@ from router.ask import CHAT, Ask
 from router.gate import Gate
 from router.model import Health, Model, Profile, Spec, State, digest
 from router.providers.contract import Parts
+from router.providers.llamacpp import LlamaCpp
+from router.providers.reader import Reader
 from router.refusal import bad_request, provider_unavailable
 from router.route import Offer
 from router.wire import Target
@@ -40,6 +42,8 @@ class Embedded:
                 Gate("the embedded embedding model", concurrency=_EMBEDDING_CALLS, queue=queue),
             ),
         }
+
+        self._reader = Reader(parts.wire, self._targets["chat"][0])
 
     @property
     def spec(self) -> Spec:
@@ -91,6 +95,14 @@ class Embedded:
         if health.state is not State.READY:
             raise provider_unavailable(f"the embedded model is not there: {health.detail}")
         return self._targets[part]
+
+    async def count(self, ask: Ask, upstream: str) -> int | None:
+        """Count the tokens of a chat request as the model does; None while it is not there."""
+        if ask.endpoint != CHAT or self._models.get(upstream) != "chat":
+            return None
+        if self._child.health("chat").state is not State.READY:
+            return None
+        return await LlamaCpp().count(self._reader, ask.body, upstream)
 
     async def recovered(self) -> bool:
         """Say yes if the child had died: the next one takes the call."""

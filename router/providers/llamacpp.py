@@ -63,13 +63,14 @@ def profile(row: Mapping[str, Any], props: Mapping[str, Any]) -> Profile:
     seen = part(props, "modalities").get("vision")
     reads = texts(part(row, "architecture").get("input_modalities"))
     images = seen if isinstance(seen, bool) else "image" in reads if reads else None
+    told = part(row, "meta")
     return Profile(
-        tokens(part(props, "default_generation_settings").get("n_ctx")),
+        tokens(part(props, "default_generation_settings").get("n_ctx")) or tokens(told.get("n_ctx")),
         chat=guessed.chat,
         embeddings=guessed.embeddings,
         tools=True if part(props, "chat_template_caps").get("supports_tools") is True else None,
         images=images,
         json_schema=True if guessed.chat else None,
         reasoning=True if any(mark in template for mark in _THINKS) else None,
-        model_tokens=tokens(part(row, "meta").get("n_ctx_train")),
+        model_tokens=tokens(told.get("n_ctx_train")),
     )

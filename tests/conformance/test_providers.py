@@ -393,8 +393,9 @@ async def test_an_image_reaches_the_provider_unchanged(house: House, subject: Su
 
 @unable("images")
 async def test_a_model_that_cannot_see_is_not_shown_images(house: House, subject: Subject) -> None:
-    with pytest.raises(openai.APIStatusError):
+    with pytest.raises(openai.BadRequestError) as caught:
         await house.client().chat.completions.create(model=subject.model(), messages=picture())
+    assert "cannot see images; models that can: models/" in caught.value.message
 
 
 @able("json_schema")
@@ -455,3 +456,57 @@ async def test_what_llama_cpp_says_beside_openais_form_comes_through(house: Hous
     )
     timings: Any = answer.to_dict()["timings"]
     assert timings["predicted_n"] == 3
+
+
+async def test_the_real_llama_cpp_is_found_out_described_and_counts_as_it_answers(house: House) -> None:
+    """The embedded model's server is llama.cpp's own, here as anybody would add it."""
+
+    async def through(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner, outer = await asyncio.open_unix_connection(house.home.socket("chat.sock"))
+        await asyncio.gather(pump(reader, outer), pump(inner, writer))
+
+    server = await asyncio.start_server(through, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        provider = providers_pb2.Provider(name="providers/real", base_url=url)
+        made = await house.providers.CreateProvider(providers_pb2.CreateProviderRequest(provider=provider))
+        await house.providers.CheckProvider(providers_pb2.CheckProviderRequest(name="providers/real"))
+        profile = await house.profile("real/smollm2")
+        asked: Any = {"model": "real/smollm2", "messages": said("one two three"), "max_tokens": 2}
+        answer = await house.client().chat.completions.create(**asked)
+        with pytest.raises(openai.BadRequestError) as caught:
+            await house.client().chat.completions.create(**{**asked, "messages": said("Unquestionably, " * 1500)})
+        await house.providers.DeleteProvider(providers_pb2.DeleteProviderRequest(name="providers/real"))
+    assert made.provider.kind == providers_pb2.PROVIDER_KIND_LLAMACPP
+    assert (profile.context_tokens, profile.model_tokens, profile.images, profile.json_schema) == (
+        4096,
+        8192,
+        False,
+        True,
+    )
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens == 2
+    assert caught.value.code == "context_length_exceeded"
+    assert "at least" not in caught.value.message  # its own tokenizer counted
+
+
+@given(EMBEDDED)
+async def test_a_prompt_of_few_long_words_is_counted_by_the_model_itself(house: House, subject: Subject) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        await house.client().chat.completions.create(
+            model=subject.model(), messages=said("Unquestionably, " * 1500), max_tokens=2
+        )
+    assert caught.value.code == "context_length_exceeded"
+    assert "at least" not in caught.value.message
+
+
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass on what comes until there is no more."""
+    try:
+        while piece := await reader.read(1 << 16):
+            writer.write(piece)
+            await writer.drain()
+    except ConnectionError:
+        return
+    finally:
+        writer.close()
