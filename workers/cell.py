@@ -142,6 +142,7 @@ class Cell:
             return False
         changed = permissions.digest != self.permissions.digest
         self.permissions = permissions
+        await self.sidecar.renew(permissions.secrets_token)
         self.problem, self.problem_version = "", 0
         if changed:
             if self.guest and tell:

@@ -10,6 +10,8 @@ from workers.text import cut
 from workers.upload import Body, Uploader
 
 ERROR_BYTES = 2048
+PATH_BYTES = 2048
+"""Of an API's path with its query, which stand in the record."""
 COUNTS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 
 
@@ -33,7 +35,7 @@ class Exchanges:
     def started(self, fields: Mapping[str, Any], body: bytes) -> None:
         """Note that a request began."""
         request = Body.of(body)
-        index, path, model = fields["index"], fields["path"], cut(fields["model"], 256)
+        index, path, model = fields["index"], cut(fields["path"], PATH_BYTES), cut(fields["model"], 256)
         self.index = max(self.index, index + 1)
         self._open[index] = Open(path, model, request.digest)
         self.uploader.add(

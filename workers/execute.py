@@ -252,6 +252,7 @@ class Execution:
         await cell.sidecar.arm(
             run=self._held.run,
             token=self._assignment.run_token,
+            policy=cell.permissions.secrets_token,
             door=self._means.door,
             patience_seconds=self._means.router_wait_seconds,
             exchanges=self._exchanges,

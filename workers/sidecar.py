@@ -61,13 +61,31 @@ class Sidecar:
         self._buffer.clear()
         self._loop.add_reader(ours, self._read)
 
-    async def arm(self, *, run: str, token: str, door: str, patience_seconds: float, exchanges: Exchanges) -> None:
-        """Let the sandbox ask in a run's name. Raises SidecarLost, SandboxUnavailable."""
+    async def arm(
+        self, *, run: str, token: str, policy: str, door: str, patience_seconds: float, exchanges: Exchanges
+    ) -> None:
+        """Let the sandbox ask in a run's name, and call the APIs that a policy's token names.
+
+        Raises SidecarLost, SandboxUnavailable.
+        """
         if self._control is None:  # it died while nobody needed it
             await self._restart()
         self._exchanges = exchanges
-        self._order = {"run": run, "token": token, "door": door, "patience_seconds": patience_seconds}
+        self._order = {
+            "run": run, "token": token, "policy": policy, "door": door, "patience_seconds": patience_seconds
+        }  # fmt: skip
         await self._tell("arm", {**self._order, "index": exchanges.index})
+
+    async def renew(self, policy: str) -> None:
+        """Let a run that goes on call the APIs that another token names; one that does not obey is started anew."""
+        if self._order is None or self._order["policy"] == policy:
+            return
+        self._order = {**self._order, "policy": policy}
+        try:
+            await self._tell("renew", {"policy": policy})
+        except SidecarLost:
+            if self._process and self._control:
+                await self._process.signal(signal.SIGKILL)
 
     async def disarm(self) -> None:
         """Refuse everything from now on; every report was heard when this returns. Raises SidecarLost."""
@@ -127,7 +145,7 @@ class Sidecar:
                 self._hear(message)
 
     def _hear(self, message: reports.Message) -> None:
-        if message.kind in ("armed", "disarmed"):
+        if message.kind in ("armed", "renewed", "disarmed"):
             if self._obeyed and not self._obeyed.done():
                 self._obeyed.set_result(message.kind)
         elif self._exchanges:

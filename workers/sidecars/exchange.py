@@ -10,15 +10,19 @@ from typing import Any
 
 from workers.sidecars import http, reports
 from workers.sidecars.http import CHUNKED, Gone, Head, Refused, Wire
-from workers.sidecars.usage import HEADER, Stream, Whole
+from workers.sidecars.usage import HEADER, Stream, Through, Whole
 
 RECORD_BYTES = 16 * 1024 * 1024
 """Most bytes kept of an answer; the runtime is given all of it."""
 FIRST_BYTE_SECONDS = 600.0
 PIECE_SECONDS = 300.0
 """Most silence in the middle of an answer."""
+ROOT = "/apis"
+"""Where APIs are, each below its name."""
 PASSED = ("accept", "content-type", "user-agent")
-"""Headers of the sandbox that the router sees."""
+"""Headers of the sandbox that the router sees in a request for a model."""
+KEPT_BACK = ("authorization", "cookie", "expect", "host", "proxy-authorization", "proxy-connection", "x-api-key")
+"""Headers that it does not see in a request for an API, besides those of one connection and of the run."""
 HOP = (
     "connection",
     "content-length",
@@ -36,13 +40,17 @@ Report = Callable[[str, reports.Fields, bytes], Awaitable[None]]
 
 @dataclass
 class Armed:
-    """The run in whose name is asked. `door` is unix:/path or host:port; `index` the number of its next exchange."""
+    """The run in whose name is asked. `door` is unix:/path or host:port; `index` the number of its next exchange.
+
+    `policy` is a token of control's that says which APIs the agent may call now; empty for none.
+    """
 
     run: str
     token: str = field(repr=False)
     door: str
     patience_seconds: float
     index: int
+    policy: str = field(default="", repr=False)
 
     def next(self) -> int:
         """Take the number of an exchange."""
@@ -61,17 +69,23 @@ class Exchange:
         self._began = time.monotonic()
         self._answer = bytearray()
         self._reported = False
+        self._api = ""
+        self._bodiless = False
         self._fields: dict[str, Any] = {
             "index": self._index, "status": 0, "first_byte_micros": 0, "usage": None, "error": "", "cut": False,
         }  # fmt: skip
 
     async def run(self, head: Head, body: bytes) -> bool:
         """Do it; whether the connection can take another request. Ends when the caller closes its end."""
-        path = head.words[1].partition("?")[0]
-        await self._report("started", {"index": self._index, "path": path, "model": _model(body)}, body)
+        method, target = head.words
+        self._api = of_api(target)
+        self._bodiless = method == "HEAD"
+        path = target if self._api else target.partition("?")[0]
+        model = f"apis/{self._api}" if self._api else _model(body)
+        await self._report("started", {"index": self._index, "path": path, "model": model}, body)
         release = _cancel_when_gone(self._client)
         try:
-            await self._relay(_forwarded(head, path, self._armed, len(body)) + body)
+            await self._relay(_forwarded(head, path, self._armed, len(body), api=bool(self._api)) + body)
         except asyncio.CancelledError as cancelled:
             await self._finish(str(cancelled) or "the run ended")
             raise
@@ -80,7 +94,7 @@ class Exchange:
             return False
         finally:
             release()
-        return head.one("connection").lower() != "close"
+        return "close" not in _named(head)
 
     async def _relay(self, request: bytes) -> None:
         upstream = await _dial(self._armed)
@@ -105,8 +119,11 @@ class Exchange:
     async def _stream(self, upstream: Wire, head: Head, length: int) -> None:
         """Pass the answer on; its end is reported before the runtime is given the last of it."""
         events = head.one("content-type").startswith("text/event-stream")
-        tap = Stream() if events else Whole(head.one(HEADER))
-        chunked = events or length < 0
+        tap: Stream | Whole | Through = Stream() if events else Whole(head.one(HEADER))
+        if events and self._api:  # what it says in its events of usage is not the router's word
+            tap = Through(head.one(HEADER))
+        length = 0 if self._bodiless else length
+        chunked = (events or length < 0) and not self._bodiless
         await self._send(_answered(head, CHUNKED if chunked else length))
         pieces = http.body(upstream, length)
         while True:
@@ -157,14 +174,34 @@ class Exchange:
         return int((time.monotonic() - self._began) * 1e6)
 
 
-def _forwarded(head: Head, path: str, armed: Armed, length: int) -> bytes:
+def of_api(target: str) -> str:
+    """Give the name of the API that a request's target is below, "" where it is below none."""
+    name = target.partition("?")[0].removeprefix(f"{ROOT}/").partition("/")[0]
+    return name if target.startswith(f"{ROOT}/") else ""
+
+
+def _forwarded(head: Head, path: str, armed: Armed, length: int, *, api: bool) -> bytes:
     """Write the head that the router is sent: what the sandbox may say, and the run's identity."""
+    passed = _said(head) if api else [(name, value) for name, value in head.headers if name in PASSED]
+    if api or path == ROOT:
+        passed.append(("x-signet-policy", armed.policy))
     lines = [
         f"{head.words[0]} {path} HTTP/1.1", "host: signet", "connection: close", f"content-length: {length}",
         f"authorization: Bearer {armed.token}", f"x-signet-run: {armed.run}",
-        *(f"{name}: {value}" for name, value in head.headers if name in PASSED), "", "",
+        *(f"{name}: {value}" for name, value in passed), "", "",
     ]  # fmt: skip
     return "\r\n".join(lines).encode("latin-1")
+
+
+def _named(head: Head) -> set[str]:
+    """Give the words of the header `connection`."""
+    return {word.strip().lower() for value in head.all("connection") for word in value.split(",")}
+
+
+def _said(head: Head) -> list[tuple[str, str]]:
+    """Give what the sandbox says to an API: all but who it is, and what is of its own connection only."""
+    dropped = {*HOP, *KEPT_BACK, *_named(head)}
+    return [(name, value) for name, value in head.headers if name not in dropped and not name.startswith("x-signet-")]
 
 
 def _answered(head: Head, length: int) -> bytes:

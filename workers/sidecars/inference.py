@@ -1,8 +1,8 @@
-"""The sidecar `inference` forwards a sandbox's requests for models to the router, in the run's name.
+"""The sidecar `inference` forwards a sandbox's requests for models and APIs to the router, in the run's name.
 
 It accepts on fd 3 (the sandbox's `inference.local`) and takes orders on fd 4 (its worker). Before `arm` and after
 `disarm` everything is refused. Credentials that the sandbox sends are dropped; the run's are added. Every exchange is
-reported.
+reported. `renew` brings the token of a policy that has changed meanwhile.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import signal
 import socket
 
 from workers.sidecars import http, reports
-from workers.sidecars.exchange import Armed, Exchange
+from workers.sidecars.exchange import ROOT, Armed, Exchange, of_api
 from workers.sidecars.http import Gone, Head, Refused, Wire
 
 LISTENER, CONTROL = 3, 4
@@ -19,7 +19,9 @@ CONNECTIONS = 8
 REQUEST_SECONDS = 60.0
 """From the first byte of a request to its last."""
 LINGER_SECONDS = 1.0
-ROUTES = {"/v1/chat/completions": "POST", "/v1/embeddings": "POST", "/v1/models": "GET"}
+ROUTES = {"/v1/chat/completions": "POST", "/v1/embeddings": "POST", "/v1/models": "GET", ROOT: "GET"}
+UNSENT = ("CONNECT", "TRACE")
+"""Methods that no API is called by."""
 
 
 def decide(head: Head, armed: Armed | None) -> Refused | None:
@@ -28,8 +30,10 @@ def decide(head: Head, armed: Armed | None) -> Refused | None:
     path = target.partition("?")[0]
     if armed is None:
         return Refused(403, "not_armed", "no run is going on in this sandbox")
+    if of_api(target):
+        return Refused(405, "method_not_allowed", f"no API takes {method}") if method in UNSENT else None
     if path not in ROUTES:
-        return Refused(404, "unknown_url", f"inference.local has {', '.join(ROUTES)}")
+        return Refused(404, "unknown_url", f"inference.local has {', '.join(ROUTES)} and {ROOT}/NAME/…")
     if method != ROUTES[path]:
         return Refused(405, "method_not_allowed", f"{path} takes {ROUTES[path]}")
     return None
@@ -52,11 +56,18 @@ class Inference:
         accepting = asyncio.create_task(self._accept())
         while await self._control.fill():
             while order := reports.take(self._control.buffer):
-                self._armed = Armed(**order.fields) if order.kind == "arm" else None
-                if order.kind == "disarm":
-                    await self._drop()
+                await self._obey(order)
                 await self._report(f"{order.kind}ed", {})
         accepting.cancel()
+
+    async def _obey(self, order: reports.Message) -> None:
+        if order.kind == "renew":
+            if self._armed:
+                self._armed.policy = order.fields["policy"]
+            return
+        self._armed = Armed(**order.fields) if order.kind == "arm" else None
+        if order.kind == "disarm":
+            await self._drop()
 
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()

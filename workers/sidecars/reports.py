@@ -10,7 +10,7 @@ Fields = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Message:
-    """`kind` is arm, disarm, armed, disarmed, started or finished; `body` the bytes of an exchange, if it has some."""
+    """`kind` is arm, renew, disarm, armed, renewed, disarmed, started or finished; `body` an exchange's bytes."""
 
     kind: str
     fields: dict[str, Any] = field(default_factory=dict)

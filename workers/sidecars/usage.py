@@ -27,6 +27,21 @@ class Whole:
         return self._held
 
 
+class Through:
+    """An answer of which every piece is passed on at once, as it is."""
+
+    def __init__(self, header: str) -> None:
+        self.usage = parse(header.encode("latin-1"))
+
+    def feed(self, piece: bytes) -> bytes:
+        """Take a piece, and give it."""
+        return piece
+
+    def end(self) -> bytes:
+        """Give nothing: nothing is left."""
+        return b""
+
+
 class Stream:
     """A stream of events: the comment with the usage is taken out, and `[DONE]` held back until the end."""
 

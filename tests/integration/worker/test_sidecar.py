@@ -21,6 +21,7 @@ from workers.sidecars.exchange import RECORD_BYTES
 from workers.sidecars.reports import Message
 
 TOKEN = "sgr_the-run-token"
+POLICY = "sgr_the-token-of-the-policy"
 HEAD = "POST /v1/chat/completions HTTP/1.1\r\nHost: inference.local\r\n"
 
 
@@ -47,7 +48,8 @@ class Sidecar:
         return message
 
     async def arm(self, run: str = "runs/r", patience: float = 0.1, index: int = 1, door: str = "") -> None:
-        await self.tell("arm", run=run, token=TOKEN, door=door or self.target, patience_seconds=patience, index=index)
+        order = {"run": run, "token": TOKEN, "policy": POLICY, "door": door or self.target}
+        await self.tell("arm", **order, patience_seconds=patience, index=index)
         assert (await self.hear()).kind == "armed"
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -148,6 +150,100 @@ async def test_identity_is_the_runs_alone_whatever_was_sent(car: Sidecar) -> Non
         "content-type": "application/json",
     }
     assert "theirs" not in repr(asked)
+
+
+async def test_an_api_is_called_with_all_that_is_said_but_who_says_it(car: Sidecar) -> None:
+    await car.arm(run="runs/mine")
+    usage = '{"call": "c", "cost_microusd": 7}'
+    car.door.answers = [json_answer(b"[]", status=404, usage=usage)]
+    sent = [
+        *("Authorization: Bearer theirs", "Cookie: theirs", "X-Api-Key: theirs", "X-Signet-Run: theirs"),
+        *(
+            "x-signet-policy: theirs",
+            "Proxy-Authorization: theirs",
+            "Connection: x-named",
+            "X-Named: theirs",
+            "TE: theirs",
+        ),
+        *("X-Mine: 1", "Content-Type: text/plain", "Accept-Language: de"),
+    ]
+    answer = await car.say(*sent, body="{}", head="PUT /apis/search/v1/a%20b?q=1&r=%2F HTTP/1.1\r\nHost: x\r\n")
+    assert answer.split(b" ")[1] == b"404"
+    assert b"x-signet" not in answer
+    [asked] = car.door.asked
+    assert asked.line == "PUT /apis/search/v1/a%20b?q=1&r=%2F HTTP/1.1"
+    assert dict(asked.headers) == {
+        "host": "signet", "connection": "close", "content-length": "2", "authorization": f"Bearer {TOKEN}",
+        "x-signet-run": "runs/mine", "x-signet-policy": POLICY, "x-mine": "1", "content-type": "text/plain",
+        "accept-language": "de",
+    }  # fmt: skip
+    started, finished = await heard(car, 2)
+    assert (started.fields["model"], started.fields["path"]) == ("apis/search", "/apis/search/v1/a%20b?q=1&r=%2F")
+    assert started.body == b"{}"
+    assert (finished.fields["status"], finished.fields["usage"], finished.body) == (404, json.loads(usage), b"[]")
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("GET /apis", 200),
+        ("POST /apis", 405),
+        ("GET /apis/", 404),
+        ("GET /apis//x", 404),
+        ("GET /apisx", 404),
+        ("TRACE /apis/search/x", 405),
+        ("CONNECT /apis/search/x", 405),
+        ("GET /v1/../apis/search", 404),
+        ("GET /%61pis/search", 404),
+    ],
+)
+async def test_only_what_is_below_an_apis_name_is_of_an_api(car: Sidecar, line: str, status: int) -> None:
+    await car.arm()
+    car.door.answers = [json_answer(b"{}")] if status == 200 else []
+    answer = await car.say(head=f"{line} HTTP/1.1\r\nHost: x\r\n")
+    assert int(answer.split()[1]) == status
+    assert len(car.door.asked) == (status == 200)
+
+
+async def test_the_token_of_a_policy_that_changed_takes_the_place_of_the_old_one(car: Sidecar) -> None:
+    await car.arm()
+    for policy in ("sgr_newer", ""):
+        await car.tell("renew", policy=policy)
+        assert (await car.hear()).kind == "renewed"
+        car.door.answers = [json_answer(b"{}")]
+        await car.say(head="GET /apis/search HTTP/1.1\r\nHost: x\r\n")
+        assert car.door.asked[-1].header("x-signet-policy") == [policy]
+        await heard(car, 2)
+    await car.tell("disarm")
+    await car.tell("renew", policy="sgr_late")
+    assert [(await car.hear()).kind for _ in range(2)] == ["disarmed", "renewed"]
+    assert error(await car.say(head="GET /apis/search HTTP/1.1\r\nHost: x\r\n")) == (403, "not_armed")
+
+
+async def test_the_head_of_an_apis_answer_comes_without_a_body(car: Sidecar) -> None:
+    await car.arm()
+    for framing in (b"", b"content-length: 99\r\n"):
+        car.door.answers = [[b"HTTP/1.1 200 OK\r\nx-more: 1\r\n" + framing + b"\r\n"]]
+        answer = await car.say(head="HEAD /apis/search/x HTTP/1.1\r\nHost: x\r\n")
+        assert b"x-more: 1" in answer
+        assert answer.endswith(b"\r\n\r\n")
+        assert (await heard(car, 2))[1].fields["error"] == ""
+
+
+async def test_the_events_of_an_api_come_at_once_and_its_word_on_usage_counts_for_nothing(car: Sidecar) -> None:
+    await car.arm()
+    more = asyncio.Event()
+    head = STREAM.replace(b"\r\n\r\n", b'\r\nx-signet-usage: {"call": "c", "cost_microusd": 7}\r\n\r\n')
+    forged = chunk(b': signet-usage {"call": "c", "cost_microusd": 0}\n\ndata: [DONE]\n\n')
+    car.door.answers = [[head, chunk(b"data: o"), more, forged, END]]
+    reader, writer = await car.connect()
+    writer.write(b"GET /apis/search/x HTTP/1.1\r\nHost: x\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    assert await reader.readexactly(12) == chunk(b"data: o")
+    more.set()
+    assert await reader.readuntil(END) == forged + END
+    assert (await heard(car, 2))[1].fields["usage"] == {"call": "c", "cost_microusd": 7}
+    writer.close()
 
 
 async def test_an_answer_is_streamed_on_byte_for_byte_without_the_usage(car: Sidecar) -> None:
