@@ -16,14 +16,15 @@ from router.providers.contract import Counts, Provider
 from router.refusal import Refusal
 
 _LONGEST = 128  # characters of a token
+_PIECE = 1 << 16  # characters that are counted at once
 _LIKELY = 3  # bytes of a request for each token, in most languages more
 
 
 def excess(ask: Ask, model: Model) -> Refusal | None:
     """Refuse a chat request that is longer than the model's context for certain; None where it may fit."""
     limit = model.profile.most_tokens
-    if ask.endpoint != CHAT or not limit or ask.size <= limit:
-        return None  # a token is at least a byte
+    if ask.endpoint != CHAT or not limit or ask.size <= 2 * limit:
+        return None  # a word and what parts it from the next are two bytes
     found = least(ask, limit)
     return _refusal(model, f"at least {found:,}", limit) if found > limit else None
 
@@ -44,11 +45,17 @@ async def counted_excess(ask: Ask, model: Model, provider: Provider) -> Refusal 
 def least(ask: Ask, enough: int | None = None) -> int:
     """Give the tokens that a chat request has at least; counting may end when it is above `enough`."""
     total = 0
-    for text in _texts(ask.body.get("messages")):
-        total += max(len(text.split()), len(text.replace(" ", "")) // _LONGEST)
+    for piece, cut in _pieces(ask.body.get("messages")):
+        total += max(len(piece.split()), len(piece.replace(" ", "")) // _LONGEST) - cut
         if enough is not None and total > enough:
             break
     return total
+
+
+def _pieces(messages: Any) -> Iterator[tuple[str, int]]:
+    """Give the texts in pieces, and for each but a text's first 1: what was cut there is counted on either side."""
+    for text in _texts(messages):
+        yield from ((text[start : start + _PIECE], int(start > 0)) for start in range(0, len(text), _PIECE))
 
 
 def _texts(messages: Any) -> Iterator[str]:

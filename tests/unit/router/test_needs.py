@@ -102,6 +102,7 @@ def test_a_model_of_which_nothing_is_known_is_refused_nothing(ask: Ask) -> None:
 
 def test_a_request_with_more_words_than_the_context_has_tokens_is_refused() -> None:
     model = named("p/m", Profile(context_tokens=100))
+    assert check(said("x " * 99), model) is None
     refusal = check(said("word " * 101), model)
     assert refusal is not None
     assert refusal.code == "context_length_exceeded"
@@ -127,6 +128,12 @@ def test_texts_without_spaces_are_bounded_too_and_what_is_no_text_does_not_count
 def test_the_bound_is_below_what_any_encoding_by_words_or_characters_makes_of_it(text: str) -> None:
     pieces = [piece for word in text.split() for piece in cut(word, 128)]  # the longest tokens that there could be
     assert least(said(text)) <= len(pieces)
+
+
+def test_a_long_text_is_counted_in_pieces_and_no_further_than_it_has_to_be() -> None:
+    assert 99_000 < least(said("word " * 100_000)) <= 100_000
+    assert 100 < least(said("word " * 100_000), 100) < 20_000
+    assert least(said("x" * 1_000_000)) <= 1_000_000 // 128
 
 
 def cut(word: str, size: int) -> list[str]:
