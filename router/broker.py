@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from router.ask import Ask
 from router.attempt import Sink
 from router.authorise import Identity
+from router.counting import Count, count
 from router.fleet import Fleet
 from router.refusal import Refusal, bad_request
 from router.routes.lane import HOPS
@@ -35,6 +36,10 @@ class Broker:
         stops = await self.selection.of(lineup, ask, who)
         answered = await Trial(self.means, lineup, ask, who, sink, hops=hops).run(stops)
         self.selection.keep(lineup, ask, who, answered)
+
+    async def count(self, ask: Ask, who: Identity) -> Count:
+        """Count what a chat request would read, which costs nothing. Raises Refusal (403, 404)."""
+        return await count(self._lineup(ask.model, who), ask)
 
     def _lineup(self, asked: str, who: Identity) -> Lineup:
         """Resolve a name, for one who may ask for it."""

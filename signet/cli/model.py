@@ -1,6 +1,7 @@
 """`signet model`: what agents can think with."""
 
-from typing import TYPE_CHECKING, Literal
+import asyncio
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -59,6 +60,30 @@ def use(call: Call, *, name: str) -> None:
     with call.signet() as signet:
         chosen = signet.models.use(name)
     emit(call, chosen, lambda chosen: f"models/default now stands for {described(chosen.name, chosen)}")
+
+
+@model.command("ask", epilog='Examples: signet model ask default "Say hello" · cat log | signet model ask default -')
+@click.argument("name", shell_complete=MODEL)
+@click.argument("words", nargs=-1, metavar="[TEXT]...")
+@click.option("--system", metavar="TEXT", default="", help="What the model is told first.")
+@click.option("--max-tokens", type=click.IntRange(min=1), help="The most that it may answer.")
+@click.pass_obj
+def ask(call: Call, *, name: str, words: tuple[str, ...], system: str, max_tokens: int | None) -> None:
+    """Ask a model, without an agent, and print its answer as it comes.
+
+    TEXT is the words given; `-` among them stands for standard input, which is read too when there are no words.
+    With -o json one object follows: the answer, and what it used; with -o jsonl every event is a line, in OpenAI's
+    form. Ctrl-C ends the provider's work, too.
+    """
+    from signet.cli.asked import asked
+    from signet.cli.text import given
+
+    text = given(words, usage='`signet model ask MODEL "…"`, or `… | signet model ask MODEL -`')
+    messages = [{"role": "system", "content": system}] if system else []
+    body: dict[str, Any] = {"model": name, "messages": [*messages, {"role": "user", "content": text}]}
+    if max_tokens is not None:
+        body["max_tokens"] = max_tokens
+    asyncio.run(asked(call, body))
 
 
 def described(name: str, found: "Model | None") -> str:

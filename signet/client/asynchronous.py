@@ -11,6 +11,7 @@ from signet.client.approvals import AsyncApprovals, AsyncGrants
 from signet.client.budgets import AsyncBudgets
 from signet.client.connection import Channels, Connection
 from signet.client.fleet import Fleet
+from signet.client.inference import AsyncInference
 from signet.client.models import AsyncModels
 from signet.client.policies import AsyncPolicies
 from signet.client.providers import AsyncProviders
@@ -63,6 +64,7 @@ class AsyncSignet:
         self.sessions = AsyncSessions(connection)
         self.runs = AsyncRuns(connection)
         self.models = AsyncModels(connection)
+        self.inference = AsyncInference(connection)
         self.providers = AsyncProviders(connection)
         self.workers = AsyncWorkers(connection)
         self.usage = AsyncUsage(connection)

@@ -71,12 +71,22 @@ class Connection:
             patience_seconds=self.patience_seconds,
         )
 
-    async def call(self, method: grpc.aio.UnaryUnaryMultiCallable[Q, R], request: Q, *, repeat: bool = True) -> R:
-        """Ask once, or until the service is back where `repeat` allows. Raises an error of signet.kit.errors."""
+    async def call(
+        self,
+        method: grpc.aio.UnaryUnaryMultiCallable[Q, R],
+        request: Q,
+        *,
+        repeat: bool = True,
+        timeout_seconds: float | None = None,
+    ) -> R:
+        """Ask once, or until the service is back where `repeat` allows. Raises an error of signet.kit.errors.
+
+        `timeout_seconds` is for calls that may take longer than others.
+        """
         patience = self.patience()
         while True:
             try:
-                timeout = deadlines.shorter(self.timeout_seconds)
+                timeout = deadlines.shorter(timeout_seconds or self.timeout_seconds)
                 answer = await method(request, timeout=timeout, metadata=self._metadata())
             except grpc.aio.AioRpcError as error:
                 failure = self.explain(error)

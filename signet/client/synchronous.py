@@ -8,6 +8,7 @@ from signet.client.approvals import AsyncApprovals, AsyncGrants
 from signet.client.asynchronous import AsyncSignet
 from signet.client.budgets import AsyncBudgets
 from signet.client.fleet import Fleet
+from signet.client.inference import AsyncInference
 from signet.client.models import AsyncModels
 from signet.client.policies import AsyncPolicies
 from signet.client.portal import Facade, Portal, blocking, iterating, paging
@@ -70,6 +71,15 @@ class Models(Facade[AsyncModels]):
     get = blocking(AsyncModels.get)
     list = paging(AsyncModels.list)
     use = blocking(AsyncModels.use)
+
+
+class Inference(Facade[AsyncInference]):
+    """The models of a fleet, asked directly."""
+
+    complete = blocking(AsyncInference.complete)
+    stream = iterating(AsyncInference.stream)
+    count = blocking(AsyncInference.count)
+    embed = blocking(AsyncInference.embed)
 
 
 class Providers(Facade[AsyncProviders]):
@@ -215,6 +225,7 @@ class Signet(Facade[AsyncSignet]):
         self.sessions = Sessions(signet.sessions, portal)
         self.runs = Runs(signet.runs, portal)
         self.models = Models(signet.models, portal)
+        self.inference = Inference(signet.inference, portal)
         self.providers = Providers(signet.providers, portal)
         self.workers = Workers(signet.workers, portal)
         self.usage = Usage(signet.usage, portal)

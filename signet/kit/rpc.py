@@ -185,13 +185,21 @@ def _frames(error: Exception) -> Iterable[Any]:
 
 @asynccontextmanager
 async def serving(
-    services: Sequence[Service], *, unix: Path | None, tcp: str | None, guard: Guard, grace_seconds: float = 2.0
+    services: Sequence[Service],
+    *,
+    unix: Path | None,
+    tcp: str | None,
+    guard: Guard,
+    grace_seconds: float = 2.0,
+    receive_bytes: int = 4 << 20,
 ) -> AsyncIterator[int]:
     """Serve on a unix socket and, where given, on `host:port`. Gives the TCP port (0 without one).
 
-    On leaving, health says NOT_SERVING and running calls have `grace_seconds`. Raises StartError for an occupied port.
+    A message that is received has at most `receive_bytes`. On leaving, health says NOT_SERVING and running calls have
+    `grace_seconds`. Raises StartError for an occupied port.
     """
-    server = grpc.aio.server(interceptors=[_Interceptor(guard)], options=_SERVER)
+    options = (*_SERVER, ("grpc.max_receive_message_length", receive_bytes))
+    server = grpc.aio.server(interceptors=[_Interceptor(guard)], options=options)
     doctor = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(doctor, server)
     names = [service.descriptor.full_name for service in services]
