@@ -19,7 +19,15 @@ CONNECTIONS = 8
 REQUEST_SECONDS = 60.0
 """From the first byte of a request to its last."""
 LINGER_SECONDS = 1.0
-ROUTES = {"/v1/chat/completions": "POST", "/v1/embeddings": "POST", "/v1/models": "GET", ROOT: "GET"}
+ROUTES = {
+    "/v1/chat/completions": "POST",
+    "/v1/responses": "POST",
+    "/v1/messages": "POST",
+    "/v1/messages/count_tokens": "POST",
+    "/v1/embeddings": "POST",
+    "/v1/models": "GET",
+    ROOT: "GET",
+}
 UNSENT = ("CONNECT", "TRACE")
 """Methods that no API is called by."""
 

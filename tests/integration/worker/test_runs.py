@@ -82,15 +82,16 @@ async def test_a_cost_that_one_call_does_not_know_is_unknown_and_not_zero(bench:
 
 
 async def test_a_model_is_asked_in_the_runs_name_and_never_with_what_the_sandbox_sent(bench: Bench) -> None:
-    bench.door.answers = [json_answer(b"{}")]
+    paths = ("/v1/embeddings", "/v1/responses", "/v1/messages", "/v1/messages/count_tokens")
+    bench.door.answers = [json_answer(b"{}") for _ in paths]
     async with bench.worker():
-        run = await bench.run(["ask", {}, "/v1/embeddings", "sk-of-the-agent"], "finish")
+        run = await bench.run(*(["ask", {}, path, "sk-of-the-agent"] for path in paths), "finish")
         await bench.work.outcome(run)
-    [asked] = bench.door.asked
-    assert asked.line == "POST /v1/embeddings HTTP/1.1"
-    assert asked.header("authorization") == [f"Bearer {RUN_TOKEN}"]
-    assert asked.header("x-signet-run") == [run]
-    assert "sk-of-the-agent" not in repr(asked)
+    assert [asked.line for asked in bench.door.asked] == [f"POST {path} HTTP/1.1" for path in paths]
+    for asked in bench.door.asked:
+        assert asked.header("authorization") == [f"Bearer {RUN_TOKEN}"]
+        assert asked.header("x-signet-run") == [run]
+        assert "sk-of-the-agent" not in repr(asked)
 
 
 async def test_the_runtime_is_told_all_it_needs(bench: Bench) -> None:
