@@ -154,6 +154,31 @@ class Fleet:
             self._changed(ident)
             await provider.aclose()
 
+    async def reload(self) -> None:
+        """Take up providers and the default as they are stored, which another router may have changed.
+
+        Calls that run go on as they began. Raises SignetError.
+        """
+        async with self._changing:
+            found = {stored.spec.id: stored for stored in await self._store.all()}
+            self._chosen = await self._store.default_model()
+            for ident, provider in list(self._providers.items()):
+                if provider.spec.origin == "user" and ident not in found:
+                    del self._providers[ident]
+                    self._changed(ident)
+                    await provider.aclose()
+            for ident, stored in found.items():
+                await self._take_up(ident, self._opened(stored))
+
+    async def _take_up(self, ident: str, spec: Spec) -> None:
+        """Begin a stored provider, if it is new or was changed; one that is given stays."""
+        known = self._providers.get(ident)
+        if known is not None and (known.spec.origin != "user" or known.spec == spec):
+            return
+        if known is not None:
+            await known.aclose()
+        await self._begin(spec)
+
     def _users(self, ident: str, what: str) -> Provider:
         """Give a provider that the user added. Raises NotFound, FailedPrecondition."""
         provider = self.provider(ident)

@@ -29,9 +29,14 @@ class News:
         self._burying: asyncio.Task[None] | None = None
 
     def follow(self, reload: Reload, *tables: str) -> None:
-        """Have something taken up anew within 2 seconds of a change of these tables, whoever makes it."""
+        """Have something taken up anew within 2 seconds of a change of these tables, whoever makes it.
+
+        And now: whoever asks for this has read them a while ago.
+        """
         for table in tables:
             self._reloads.setdefault(table, []).append(reload)
+        self._due[reload] = None
+        self._came.set()
 
     async def changed(self, tables: frozenset[str], connection: Connection) -> None:
         """Take up budgets and the stop switch at once, and note what else is to be."""

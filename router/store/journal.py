@@ -130,6 +130,7 @@ class Journal:
         self._unwritten: list[Entry] = []
         self._came = asyncio.Event()
         self._ending = False
+        self._ended = False
         self.fenced = asyncio.Event()
         """Set when another router took this one for dead: nothing can be reserved any more."""
 
@@ -165,6 +166,7 @@ class Journal:
             while await self._wait():
                 await self._store(self._next())
         finally:
+            self._ended = True
             await self._backend.aclose()
 
     def finish(self) -> None:
@@ -173,6 +175,9 @@ class Journal:
         self._came.set()
 
     def _add(self, entry: Entry) -> Entry:
+        if self._ended:
+            entry.tell(JournalError("the router has ended"))
+            return entry
         self._entries.append(entry)
         self._came.set()
         return entry

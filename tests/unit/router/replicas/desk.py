@@ -15,7 +15,7 @@ from router.replicas.news import News
 from router.replicas.presence import Presence
 from router.store.journal import Entry, Journal, Kind
 from router.store.postgres import connect, hang_up, open_shared
-from router.store.shared import SharedBackend
+from router.store.shared import SharedBackend, quietly
 from router.store.shared_budgets import SharedChanges, bury, leave
 from signet.kit.names import uuid7
 from tests.harness.postgres import ask
@@ -76,11 +76,18 @@ class SharedDesk:
         await asyncio.wait([self.writing])
         await self.engine.dispose()
 
+    async def start_again(self) -> None:
+        """Begin anew, after a crash."""
+        self.router = uuid7()
+        self.backend = SharedBackend(self.address, self.router, self.hands, self.log)
+        self.journal = Journal(self.backend)
+        await self.start()
+
     async def aclose(self) -> None:
         """End in order."""
         self.journal.finish()
         await asyncio.wait([self.writing])
-        await self.backend.write([Entry(Kind.WORK, work=leave)])
+        await quietly(self.backend.write([Entry(Kind.WORK, work=leave)]))
         await self.backend.aclose()
         await self.engine.dispose()
 
