@@ -18,6 +18,8 @@ from signet.kit.home import Home
 from signet.kit.lifecycle import StartError, notify
 
 if TYPE_CHECKING:
+    from router.authorise import Authoriser
+    from router.broker import Broker
     from router.budgets.meter import Meter
     from router.fleet import Fleet
     from router.replicas.place import Books
@@ -36,6 +38,8 @@ FENCED = 7
 """Exit code of a router that those with whom it shares a database took for dead: it has to be started anew."""
 
 _GRACE_SECONDS = 3
+_AROUND_BYTES = 64 << 10  # what a message has around a body
+_ASKING = "/signet.v1.InferenceService/"  # whose callers are identified as the door's are, by tokens of runs, too
 
 
 @dataclass(frozen=True)
@@ -148,17 +152,23 @@ async def _serving(
         paths(authoriser, broker, secrets, calls), log, body_bytes=options.body_bytes, idle_seconds=options.idle_seconds
     )
     tcp = f"127.0.0.1:{options.port}" if options.port else None
-    guard = rpc.Guard(log, callers.authenticate, permit)
+    guard = rpc.Guard(log, callers.authenticate, permit, open_methods=(*rpc.OPEN_METHODS, _ASKING))
     try:
         await fleet.start(_given(options, environment))
         books.follow(fleet.reload, "providers", "settings")
         books.follow(fleet.routes.reload, "routes")
         async with (
             rpc.serving(
-                [*_services(fleet, wire, ledger, meter, secrets), _apis(apis), _routes(fleet, selection)],
+                [
+                    *_services(fleet, wire, ledger, meter, secrets),
+                    _apis(apis),
+                    _routes(fleet, selection),
+                    _inference(authoriser, broker, options),
+                ],
                 unix=home.socket("router.sock"),
                 tcp=tcp,
                 guard=guard,
+                receive_bytes=options.body_bytes + _AROUND_BYTES,
             ) as port,
             listening(
                 door,
@@ -225,6 +235,16 @@ def _routes(fleet: "Fleet", selection: "Selection") -> "Service":
 
     descriptor = routes_pb2.DESCRIPTOR.services_by_name["RouteService"]
     return Service(descriptor, routes_pb2_grpc.add_RouteServiceServicer_to_server, RouteServer(fleet, selection))
+
+
+def _inference(authoriser: "Authoriser", broker: "Broker", options: RouterOptions) -> "Service":
+    from router.services.inference import InferenceServer
+    from signet.kit.rpc import Service
+    from signet.v1 import inference_pb2, inference_pb2_grpc
+
+    descriptor = inference_pb2.DESCRIPTOR.services_by_name["InferenceService"]
+    server = InferenceServer(authoriser, broker, options.idle_seconds)
+    return Service(descriptor, inference_pb2_grpc.add_InferenceServiceServicer_to_server, server)
 
 
 def _services(fleet: "Fleet", wire: "Wire", ledger: "Ledger", meter: "Meter", secrets: "Secrets") -> list["Service"]:
