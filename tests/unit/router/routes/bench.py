@@ -1,6 +1,7 @@
 """A router with several served fakes, and the words that tests of routes need."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,9 @@ from typing import Any
 import httpx
 
 from signet.v1 import routes_pb2 as pb
+from signet.v1 import usage_pb2
 from signet.v1.routes_pb2_grpc import RouteServiceStub
+from signet.v1.usage_pb2_grpc import UsageServiceStub
 from tests.fakes.provider import FakeProvider, Reply
 from tests.unit.router.rig import OPERATOR, Rig, add
 
@@ -44,9 +47,26 @@ class Bench:
         request = pb.ExplainRouteRequest(model=f"models/{model}", **fields)
         return list((await self.stub.ExplainRoute(request)).targets)
 
+    def active(self, model: str = "fast") -> int:
+        """Say how many of its calls run."""
+        return sum(stop.lane.active for stop in self.running.app.fleet.lineup(model).stops if stop.lane)
+
     def asked(self) -> list[int]:
         """Say how often each fake was asked."""
         return [len(fake.asked) for fake in self.fakes]
+
+
+async def until(done: Callable[[], bool]) -> None:
+    """Wait, at most ten seconds, for something that nobody tells of."""
+    async with asyncio.timeout(10):
+        while not done():  # noqa: ASYNC110 - it is seen from outside, and has no event
+            await asyncio.sleep(0.01)
+
+
+async def rows(bench: Bench, run: str) -> list[usage_pb2.Call]:
+    """Give the ledger's rows of a run, in the order of attempts."""
+    answer = await UsageServiceStub(bench.running.channel).ListCalls(usage_pb2.ListCallsRequest(run=run))
+    return sorted(answer.calls, key=lambda call: call.attempts)
 
 
 def target(provider: str, model: str = MODEL, **fields: Any) -> pb.Target:
