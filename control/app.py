@@ -12,13 +12,14 @@ from types import ModuleType
 
 from control import agents, appends, policies, scopes
 from control.approvals import Approvals
-from control.bells import Bells
+from control.bells import TOKENS, Bells
 from control.blobs import Blobs
 from control.cancels import Cancels
 from control.claims import Terms
 from control.creation import Creation
 from control.directory import Directory
 from control.fleet import Fleet
+from control.held import Held
 from control.library import Library
 from control.options import Options
 from control.orders import Desk
@@ -114,11 +115,12 @@ async def _run(core: _Core, stop: asyncio.Event) -> None:
         core.writer,
         core.bells,
     )
-    tokens = Tokens(readers, writer, home.tokens)
+    tokens = Tokens(readers, writer, home.tokens, partial(bells.ring, TOKENS))
     await tokens.open()
     await writer.write(partial(policies.seed, bells))
     await writer.write(_first_agent)
-    guard = rpc.Guard(log, tokens.authenticate, scopes.permit, open_methods=(*rpc.OPEN_METHODS, scopes.OPEN))
+    held = Held(tokens, readers, home.key("run.key"))
+    guard = rpc.Guard(log, held.authenticate, scopes.permit, open_methods=(*rpc.OPEN_METHODS, scopes.OPEN))
     sweeper = Sweeper(
         readers=readers,
         writer=writer,

@@ -19,6 +19,9 @@ APPROVALS = "approvals"
 AGENTS = "agents"
 """Rung when an agent was deleted."""
 
+TOKENS = "tokens"
+"""Rung when a token was revoked."""
+
 
 class Bells:
     """Bells by name, for example `runs/{run}` or `workers/{worker}`. For one event loop."""

@@ -99,10 +99,11 @@ def _assignment(
     made.history = "[]"
     if row.session:
         made.history = sessions.history(connection, row.session, before=row.id, limit_bytes=terms.history_bytes)
-    made.policy.CopyFrom(policy.order(terms.run_key, transaction.now))
     if policy.version.wall_seconds:
         made.limits.max_seconds = min(made.limits.max_seconds, policy.version.wall_seconds)
-    made.run_token = sign_run_token(terms.run_key, _claims(transaction, row, lease, made, policy.apis))
+    claims = _claims(transaction, row, lease, made, policy.apis)
+    made.run_token = sign_run_token(terms.run_key, claims)
+    made.policy.CopyFrom(policy.order(terms.run_key, transaction.now, claims))
     return made
 
 
@@ -142,4 +143,6 @@ def _claims(
         generation=lease.generation,
         expires=transaction.now // _MICROS + made.limits.max_seconds + _TOKEN_GRACE_SECONDS,
         apis=apis,
+        user=row.caller,
+        issued=transaction.now // _MICROS,
     )

@@ -13,6 +13,7 @@ from control.store.database import Connection
 from control.store.policies import Version
 from control.store.readers import Readers
 from control.store.writer import Transaction, Writer
+from signet.kit.auth import current_caller
 from signet.kit.errors import AlreadyExists, ResourceExhausted, Unavailable, invalid
 from signet.kit.names import parse, uuid7
 from signet.kit.times import stamp
@@ -67,6 +68,15 @@ def check(request: runs_pb2.CreateRunRequest) -> Request:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What a run is made of besides its request: the agent, the plan, and who asked."""
+
+    agent: agents_pb2.Agent
+    plan: Plan
+    caller: str
+
+
+@dataclass(frozen=True)
 class Creation:
     """Makes runs."""
 
@@ -88,9 +98,11 @@ class Creation:
             return found
         agent, policy = found
         plan = await self.planner.plan(agent, policy, request.model)
-        return await self.writer.write(partial(self._write, request, agent, plan))
+        asked = Asked(agent, plan, current_caller().name)
+        return await self.writer.write(partial(self._write, request, asked))
 
-    def _write(self, request: Request, agent: agents_pb2.Agent, plan: Plan, transaction: Transaction) -> runs_pb2.Run:
+    def _write(self, request: Request, asked: Asked, transaction: Transaction) -> runs_pb2.Run:
+        agent, plan = asked.agent, asked.plan
         connection = transaction.connection
         if known := _same(connection, request):
             return known
@@ -105,7 +117,7 @@ class Creation:
         ident = _next_id(connection)
         stamps.keep(connection, plan.stamp, plan.sources)
         event = _created(ident, agent, plan, request, transaction)
-        values = _values(ident, agent, plan, request, transaction)
+        values = _values(ident, agent, plan, request, transaction) | {"caller": asked.caller}
         runs.insert(connection, values | {"last_sequence": 1, "event_bytes": event.ByteSize()}, request.input)
         events.insert(connection, ident, [event])
         if request.session:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from control.store import agents, grants, policies
@@ -59,21 +59,24 @@ class Effective:
             digest=self.digest,
         )
 
-    def order(self, run_key: bytes, now: int) -> work_pb2.PolicyOrder:
-        """Make the order to put it in force, with what its sidecars borrow secrets by and say which APIs it names."""
+    def order(self, run_key: bytes, now: int, run: RunClaims | None = None) -> work_pb2.PolicyOrder:
+        """Make the order to put it in force, with what its sidecars borrow secrets by and say which APIs it names.
+
+        `run` is what a run's own token claims: then they are lent for that run, and no longer.
+        """
         token = ""
         if self.version.secrets or self.apis:
-            claims = RunClaims(
+            claims = run or RunClaims(
                 run="",
                 agent=f"agents/{self.agent}",
                 session="",
                 models=(),
                 generation=0,
                 expires=now // _MICROS + _TOKEN_SECONDS,
-                secrets=self.version.secrets,
-                apis=self.apis,
+                issued=now // _MICROS,
             )
-            token = sign_run_token(run_key, claims)
+            lent = replace(claims, models=(), secrets=self.version.secrets, apis=self.apis)
+            token = sign_run_token(run_key, lent)
         return work_pb2.PolicyOrder(policy=self.message(), secrets_token=token)
 
 

@@ -8,6 +8,8 @@ from signet.kit.errors import PermissionDenied
 OPERATOR = "OPERATOR"
 VIEWER = "VIEWER"
 WORKER = "WORKER"
+RUN = "RUN"
+"""That of a run's own token, which the router presents to ask whether it still holds."""
 
 _READ = frozenset({OPERATOR, VIEWER})
 _CHANGE = frozenset({OPERATOR})
@@ -43,7 +45,7 @@ SCOPES: Mapping[str, frozenset[str]] = {
     "/signet.v1.TokenService/CreateToken": _CHANGE,
     "/signet.v1.TokenService/ListTokens": _CHANGE,
     "/signet.v1.TokenService/RevokeToken": _CHANGE,
-    "/signet.v1.TokenService/CheckToken": _READ,
+    "/signet.v1.TokenService/CheckToken": _READ | {RUN},
     "/signet.v1.TokenService/CreateSignInCode": _CHANGE,
     "/signet.v1.PolicyService/ApplyPolicy": _CHANGE,
     "/signet.v1.PolicyService/GetPolicy": _READ,

@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -39,10 +40,16 @@ _LOCAL = (
 
 
 class Tokens:
-    """Knows every token. They lie in memory too, so that a call costs no read, and a revocation is at once."""
+    """Knows every token. They lie in memory too, so that a call costs no read, and a revocation is at once.
 
-    def __init__(self, readers: Readers, writer: Writer, folder: Path) -> None:
+    `revoked` is called after each revocation.
+    """
+
+    def __init__(
+        self, readers: Readers, writer: Writer, folder: Path, revoked: Callable[[], None] = lambda: None
+    ) -> None:
         self._readers = readers
+        self._revoked = revoked
         self._writer = writer
         self._folder = folder
         self._by_hash: dict[str, Token] = {}
@@ -119,6 +126,7 @@ class Tokens:
             return token
         ended = replace(token, revoke_time=transaction.now)
         self._keep(ended, transaction)
+        transaction.after(self._revoked)
         return ended
 
     async def _ensure(self, ident: str, scope: int, title: str) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from router.broker import Broker
     from router.budgets.meter import Meter
     from router.fleet import Fleet
+    from router.keeping import Keeping
     from router.replicas.place import Books
     from router.routes.selection import Selection
     from router.secrets import Secrets
@@ -77,12 +78,14 @@ async def serving(
     home: Home, options: RouterOptions, environment: Mapping[str, str], child: Child | None
 ) -> AsyncIterator[App]:
     """Serve the door and the services until the context is left. Raises StartError, HomeError."""
+    from router.keeping import keeping
     from router.replicas.place import counting, opened
 
     async with (
         opened(home, options) as place,
-        counting(place, logs.get("router")) as books,
-        _serving(home, options, environment, child, engine=place.engine, books=books) as app,
+        keeping(home, place.engine, environment, options.secrets_folder, logs.get("router")) as kept,
+        counting(place, kept.log) as books,
+        _serving(home, options, environment, child, engine=place.engine, books=books, kept=kept) as app,
     ):
         yield app
 
@@ -96,6 +99,7 @@ async def _serving(
     *,
     engine: "AsyncEngine",
     books: "Books",
+    kept: "Keeping",
 ) -> AsyncIterator[App]:
     from router.apis.credential import Credentials
     from router.apis.door import Apis
@@ -115,26 +119,20 @@ async def _serving(
     from router.providers.contract import Parts
     from router.routes.selection import Selection
     from router.routes.trial import Means
-    from router.secrets import Secrets
     from router.store.apis import ApiStore
     from router.store.ledger import Ledger
     from router.store.providers import ProviderStore
     from router.store.routes import RouteStore
-    from router.store.secrets import SecretStore
-    from router.vault import Vault
     from signet.kit import dial, rpc
 
-    log = logs.get("router")
-    meter = books.meter
+    log, secrets, meter = kept.log, kept.secrets, books.meter
     ledger = Ledger(engine)
     wire = Client(Limits(connections=options.concurrency * 2, connect_seconds=options.connect_seconds))
     model = environment.get("OPENAI_MODEL", "")
-    vault = Vault(home.key("vault.key"))
-    secrets = Secrets(SecretStore(engine), vault, log)
     fleet = Fleet(
         ProviderStore(engine),
         RouteStore(engine),
-        vault,
+        kept.vault,
         Parts(wire, options, child, log),
         f"openai/{model}" if model else "",
     )
@@ -154,7 +152,7 @@ async def _serving(
     tcp = f"127.0.0.1:{options.port}" if options.port else None
     guard = rpc.Guard(log, callers.authenticate, permit, open_methods=(*rpc.OPEN_METHODS, _ASKING))
     try:
-        await fleet.start(_given(options, environment))
+        await fleet.start(_given(options, environment, kept.redactor.know))
         books.follow(fleet.reload, "providers", "settings")
         books.follow(fleet.routes.reload, "routes")
         async with (
@@ -296,8 +294,8 @@ def _services(fleet: "Fleet", wire: "Wire", ledger: "Ledger", meter: "Meter", se
     ]
 
 
-def _given(options: RouterOptions, environment: Mapping[str, str]) -> list[Spec]:
-    """Give the providers that nobody has to add: the embedded one, and the environment's."""
+def _given(options: RouterOptions, environment: Mapping[str, str], know: Callable[[str], None]) -> list[Spec]:
+    """Give the providers that nobody has to add: the embedded one, and the environment's, whose key is told."""
     from router.services.providers import url_trouble
 
     specs = [Spec(id="embedded", kind="EMBEDDED", origin="built-in", price=FREE)] if options.embedded else []
@@ -305,6 +303,7 @@ def _given(options: RouterOptions, environment: Mapping[str, str]) -> list[Spec]
         if trouble := url_trouble(url):
             raise StartError(f"OPENAI_BASE_URL {trouble}")
         key = environment.get("OPENAI_API_KEY", "")
+        know(key)
         specs.append(Spec(id="openai", kind="OPENAI", base_url=url.rstrip("/"), key=key, origin="environment"))
     return specs
 

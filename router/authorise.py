@@ -13,7 +13,11 @@ from signet.kit.names import full
 CACHE_SECONDS = 5.0
 """How long a token that was revoked may still be taken."""
 
+PATIENCE_SECONDS = 60.0
+"""How long a run's token that was good is taken while control cannot be asked: a restart of control ends no run."""
+
 _CACHE_ENTRIES = 1024
+_SURE_SECONDS = 1.0  # beyond what Callers remembers
 _SCOPES = {"OPERATOR", "VIEWER"}
 
 
@@ -22,7 +26,7 @@ class Identity:
     """In whose name a call is made: resource names, empty where there is none. `models` None means every model.
 
     `secrets`, names without `secrets/`, may be borrowed: by what a run token names, and by nobody else. `apis`, names
-    without `apis/`, are those that an agent's policy lets it call.
+    without `apis/`, are those that an agent's policy lets it call. `user` is who asked for the run: `tokens/{token}`.
     """
 
     caller: str
@@ -32,6 +36,7 @@ class Identity:
     models: frozenset[str] | None = None
     secrets: frozenset[str] = frozenset()
     apis: frozenset[str] = frozenset()
+    user: str = ""
 
     def may(self, model: str) -> bool:
         """Whether it may ask this model, a public name without `models/`."""
@@ -75,6 +80,16 @@ class Callers:
         return caller
 
 
+@dataclass(slots=True)
+class _Run:
+    """A run token that was verified: when it is over, and until when control need not be asked whether it holds."""
+
+    expires: float
+    who: Identity
+    sure: float
+    sure_once: float
+
+
 class Authoriser:
     """Decides whose a call at the door is."""
 
@@ -82,7 +97,7 @@ class Authoriser:
         self._run_key = run_key
         self._callers = callers
         self._clock = clock
-        self._runs: dict[str, tuple[int, Identity]] = {}
+        self._runs: dict[str, _Run] = {}
 
     async def identify(self, authorization: str, *, reading: bool = False) -> Identity:
         """Read an Authorization header; `reading` lets viewers through. Raises Refusal."""
@@ -93,7 +108,7 @@ class Authoriser:
                 401, "unauthorized", "a token is needed: send `Authorization: Bearer …` (signet token create)"
             )
         if secret.startswith(RUN_TOKEN_PREFIX):
-            return self._run(secret)
+            return await self._run(secret)
         try:
             caller = await self._callers.authenticate(secret)
         except Unauthenticated as error:
@@ -107,19 +122,38 @@ class Authoriser:
             raise Refusal(403, "unauthorized", f"a token of scope {caller.scope} may not ask models")
         return Identity(caller.name)
 
-    def _run(self, secret: str) -> Identity:
+    async def _run(self, secret: str) -> Identity:
         """Read a run token. Its signature is checked once, its end at every call: a run makes many calls."""
         digest = hash_secret(secret)
         known = self._runs.get(digest)
-        if known is not None and known[0] > self._clock():
-            return known[1]
-        expires, who = self._verified(secret)
-        while len(self._runs) >= _CACHE_ENTRIES:
-            self._runs.pop(next(iter(self._runs)))
-        self._runs[digest] = (expires, who)
-        return who
+        now = self._clock()
+        if known is None or known.expires <= now:
+            known = self._verified(secret)
+            while len(self._runs) >= _CACHE_ENTRIES:
+                self._runs.pop(next(iter(self._runs)))
+            self._runs[digest] = known
+        if known.sure <= now:
+            await self._see_that_it_holds(secret, known)
+        return known.who
 
-    def _verified(self, secret: str) -> tuple[int, Identity]:
+    async def _see_that_it_holds(self, secret: str, known: _Run) -> None:
+        """Ask control whether a run still goes on; its token may be good for an hour more. Raises Refusal."""
+        try:
+            await self._callers.authenticate(secret)
+        except (Unauthenticated, PermissionDenied) as error:
+            self._runs.pop(hash_secret(secret), None)
+            raise Refusal(401, "unauthorized", error.message) from error
+        except SignetError as error:
+            now = self._clock()
+            if now > known.sure_once + PATIENCE_SECONDS:
+                message = "control cannot be asked whether this run goes on; see `signet status`"
+                raise Refusal(503, "control_unavailable", message, retry_after_seconds=2) from error
+            known.sure = now + _SURE_SECONDS
+            return
+        known.sure_once = self._clock()
+        known.sure = known.sure_once + _SURE_SECONDS
+
+    def _verified(self, secret: str) -> _Run:
         try:
             claims = verify_run_token(self._run_key, secret, self._clock())
         except Unauthenticated as error:
@@ -128,7 +162,7 @@ class Authoriser:
             raise Refusal(401, "unauthorized", "the run token is damaged") from error
         run = full("runs", claims.run) if claims.run else ""
         agent = full("agents", claims.agent) if claims.agent else ""
-        return claims.expires, Identity(
+        who = Identity(
             caller=run or agent,
             run=run,
             agent=agent,
@@ -136,7 +170,10 @@ class Authoriser:
             models=frozenset(model.removeprefix("models/") for model in claims.models),
             secrets=frozenset(secret.removeprefix("secrets/") for secret in claims.secrets),
             apis=frozenset(api.removeprefix("apis/") for api in claims.apis),
+            user=claims.user,
         )
+        sure = claims.issued + CACHE_SECONDS if claims.issued else float(claims.expires)
+        return _Run(claims.expires, who, sure, sure)
 
 
 def permit(method: str, caller: Caller) -> None:

@@ -8,6 +8,7 @@ from router.address import trouble as address_trouble
 
 _LEAST_DEAD_SECONDS = 1.0
 
+
 @dataclass(frozen=True)
 class Deadlines:
     """How long an upstream may take: to connect, to its first byte, between two pieces, and over all; seconds."""
@@ -29,6 +30,7 @@ class RouterOptions:
     `database` is the address of a PostgreSQL that several routers share, empty for a SQLite of one's own; its password
     is the first line of `database_password_file`, else PGPASSWORD. A router that gives it no sign of life for
     `database_dead_seconds` is taken for dead by the others, and has to end.
+    `secrets_folder` has secrets as files: see `router.given`.
     """
 
     port: int = 7411
@@ -52,6 +54,7 @@ class RouterOptions:
     concurrency: int = 64
     queue: int = 256
     connections: int = 1024
+    secrets_folder: str = ""
     database: str = field(default="", repr=False)
     database_password_file: str = ""
     database_dead_seconds: float = 15.0
@@ -73,6 +76,8 @@ class RouterOptions:
             problems.append("embedded_gguf needs embedded_sha256, the weights' digest (sha256sum FILE)")
         if self.embedded_gguf and not Path(self.embedded_gguf).is_absolute():
             problems.append("embedded_gguf must be an absolute path")
+        if self.secrets_folder and not Path(self.secrets_folder).is_absolute():
+            problems.append("secrets_folder must be an absolute path")
         if problems:
             raise ValueError("; ".join(problems))
 

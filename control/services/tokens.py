@@ -2,9 +2,11 @@
 
 from functools import partial
 
+from control.scopes import RUN
 from control.store import tokens as store
 from control.store.readers import Readers
 from control.tokens import SignIn, Tokens
+from signet.kit.auth import current_caller
 from signet.kit.errors import invalid
 from signet.kit.names import parse
 from signet.kit.paging import Page
@@ -62,7 +64,10 @@ class TokenService(tokens_pb2_grpc.TokenServiceServicer):
     async def CheckToken(
         self, request: tokens_pb2.CheckTokenRequest, _context: object
     ) -> tokens_pb2.CheckTokenResponse:
-        """Say whose a token is."""
+        """Say whose a token is. A run that presents its own has its answer in being let in."""
+        caller = current_caller()
+        if caller.scope == RUN:
+            return tokens_pb2.CheckTokenResponse(token=tokens_pb2.Token(name=caller.name))
         return tokens_pb2.CheckTokenResponse(token=_token(self._tokens.check(request.secret)))
 
     async def CreateSignInCode(

@@ -39,6 +39,7 @@ class Row:
     cancel_time: int | None
     cancel_caller: str
     cancel_noted: bool
+    caller: str
 
     @property
     def name(self) -> str:

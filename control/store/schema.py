@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every version of the schema, oldest first; the last is this one. Each has a file in `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -100,6 +100,7 @@ runs = sa.Table(
     sa.Column("cancel_noted", sa.Boolean, nullable=False, server_default=sa.false()),  # the event is written
     sa.Column("request_id", sa.Text, unique=True),
     sa.Column("request_hash", sa.Text),
+    sa.Column("caller", sa.Text, nullable=False, server_default=""),  # who asked for it
 )
 sa.Index("runs_by_state", runs.c.state, runs.c.id)
 sa.Index("runs_by_agent", runs.c.agent, runs.c.id)

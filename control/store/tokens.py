@@ -33,6 +33,13 @@ def every(connection: sa.Connection) -> list[Token]:
     return [Token(**row._asdict()) for row in connection.execute(sa.select(table))]
 
 
+def holding(connection: sa.Connection, now: int) -> frozenset[str]:
+    """Give the resource names of the tokens that are not over."""
+    over = sa.or_(table.c.expire_time <= now, table.c.revoke_time.is_not(None))
+    query = sa.select(table.c.id).where(sa.not_(sa.func.coalesce(over, sa.false())))
+    return frozenset(f"tokens/{ident}" for ident in connection.execute(query).scalars())
+
+
 def page(connection: sa.Connection, *, before: tuple[int, str] | None, limit: int) -> list[Token]:
     """Give tokens, newest first, those before a time and id."""
     query = sa.select(table).order_by(table.c.create_time.desc(), table.c.id.desc()).limit(limit)

@@ -50,6 +50,10 @@ class Redactor:
         clean = self._bytes(data)
         return text if clean is data else clean.decode(errors="replace")
 
+    def line(self, line: str) -> str:
+        """Redact a line of a log, or whatever is said; what is JSON stays JSON."""
+        return self.whole(line.encode(errors="surrogatepass")).decode(errors="replace")
+
     def mend(self, value: Any) -> bool:
         """Redact the strings, keys and numbers in a JSON list or object, in place; says whether there were any.
 

@@ -2,10 +2,10 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
-HEAD = "0004"
+HEAD = "0006"
 """The revision that this code reads and writes; the last one in `migrations/versions`."""
 
-KNOWN = frozenset({"0001", "0002", "0003", "0007", "0005", "0004"})
+KNOWN = frozenset({"0001", "0002", "0003", "0007", "0005", "0004", "0006"})
 """Revisions that this code can begin from."""
 
 metadata = MetaData()
@@ -34,7 +34,7 @@ secrets = Table(
     "secrets",
     metadata,
     Column("id", String(63), primary_key=True),
-    Column("owner", Text, nullable=False, comment="agents/…; empty for everybody's"),
+    Column("owner", String(80), primary_key=True, comment="agents/…, tokens/…; empty for everybody's"),
     Column("sealed_value", LargeBinary, nullable=False, comment="see router/vault.py"),
     Column("create_micros", BigInteger, nullable=False),
     Column("update_micros", BigInteger, nullable=False),

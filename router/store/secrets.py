@@ -1,27 +1,32 @@
-"""The secrets that policies lend, as they are stored: sealed."""
+"""The secrets that policies lend, as they are stored: sealed, by name and owner."""
 
 from dataclasses import dataclass
 
-from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router.store.database import reading, writing
 from router.store.schema import secrets
 from router.store.upsert import upsert
-from signet.kit.errors import NotFound, PermissionDenied, ResourceExhausted, near
+from signet.kit.errors import NotFound, ResourceExhausted, near
 
 MAX_SECRETS = 10_000
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A secret without its value. `owner` is `agents/{agent}`, empty for everybody's; `use_micros` None is never."""
+    """A secret without its value.
+
+    `owner` is `agents/{agent}`, `tokens/{token}`, or empty for everybody's; `use_micros` None is never. `origin` is a
+    name of `signet.v1.SecretOrigin` without its prefix.
+    """
 
     id: str
     owner: str
     create_micros: int
     update_micros: int
     use_micros: int | None
+    origin: str = "STORED"
 
 
 class SecretStore:
@@ -33,46 +38,59 @@ class SecretStore:
 
     async def put(self, ident: str, owner: str, sealed: bytes, now_micros: int) -> Kept:
         """Store a sealed value, over an earlier one. Raises ResourceExhausted above MAX_SECRETS."""
-        value = {"owner": owner, "sealed_value": sealed, "update_micros": now_micros}
-        row = {"id": ident, "create_micros": now_micros, **value}
-        query = upsert(self._engine, secrets, row, "create_micros")
+        row = {"id": ident, "owner": owner, "sealed_value": sealed, "update_micros": now_micros}
+        query = upsert(self._engine, secrets, {**row, "create_micros": now_micros}, "create_micros")
+        same = _same(ident, owner)
         async with writing(self._engine) as connection:
-            others = select(func.count()).select_from(secrets).where(secrets.c.id != ident)
+            others = select(func.count()).select_from(secrets).where(~same)
             if (await connection.execute(others)).scalar_one() >= MAX_SECRETS:
                 raise ResourceExhausted(
                     "LIMIT_REACHED", f"there are {MAX_SECRETS} secrets already", hint="signet secret delete"
                 )
             await connection.execute(query)
-            return _kept((await connection.execute(select(secrets).where(secrets.c.id == ident))).one())
+            return _kept((await connection.execute(select(secrets).where(same))).one())
 
-    async def page(self, after: str, limit: int) -> list[Kept]:
-        """Give secrets by name, those after one name."""
-        query = select(secrets).where(secrets.c.id > after).order_by(secrets.c.id).limit(limit)
+    async def page(self, after: tuple[str, str], limit: int) -> list[Kept]:
+        """Give secrets by name and owner, those after one."""
+        name, owner = after
+        query = select(secrets).order_by(secrets.c.id, secrets.c.owner).limit(limit)
+        query = query.where(or_(secrets.c.id > name, and_(secrets.c.id == name, secrets.c.owner > owner)))
         async with self._reading.connect() as connection:
             return [_kept(row) for row in await connection.execute(query)]
 
-    async def remove(self, ident: str) -> None:
+    async def sealed(self, ident: str) -> dict[str, bytes]:
+        """Give the sealed values of one name by their owners."""
+        query = select(secrets.c.owner, secrets.c.sealed_value).where(secrets.c.id == ident)
+        async with self._reading.connect() as connection:
+            return {row.owner: row.sealed_value for row in await connection.execute(query)}
+
+    async def remove(self, ident: str, owner: str) -> None:
         """Forget a secret. Raises NotFound."""
         async with writing(self._engine) as connection:
-            result = await connection.execute(delete(secrets).where(secrets.c.id == ident))
+            result = await connection.execute(delete(secrets).where(_same(ident, owner)))
             if result.rowcount == 0:
-                names = (await connection.execute(select(secrets.c.id))).scalars().all()
-                raise _missing(f"there is no secret {ident}.{near(ident, names)}")
+                rows = (await connection.execute(select(secrets.c.id, secrets.c.owner))).all()
+                raise _missing(ident, owner, [(row.id, row.owner) for row in rows])
 
-    async def use(self, ident: str, agent: str, now_micros: int) -> tuple[str, bytes]:
-        """Give owner and sealed value for an agent, and write down when. Raises NotFound, PermissionDenied."""
-        query = update(secrets).where(secrets.c.id == ident).values(use_micros=now_micros)
+    async def used(self, ident: str, owner: str, now_micros: int) -> None:
+        """Write down when a secret was lent. Raises NotFound for one that is gone."""
+        query = update(secrets).where(_same(ident, owner)).values(use_micros=now_micros)
         async with writing(self._engine) as connection:
-            row = (await connection.execute(select(secrets).where(secrets.c.id == ident))).one_or_none()
-            if row is None:
-                raise _missing(f"there is no secret {ident}")
-            if row.owner not in {"", agent}:
-                raise PermissionDenied("SECRET_NOT_FOUND", f"the secret {ident} is another agent's")
-            await connection.execute(query)
-            return row.owner, row.sealed_value
+            if (await connection.execute(query)).rowcount == 0:
+                raise _missing(ident, owner, [])
 
 
-def _missing(message: str) -> NotFound:
+def _same(ident: str, owner: str) -> ColumnElement[bool]:
+    return and_(secrets.c.id == ident, secrets.c.owner == owner)
+
+
+def _missing(ident: str, owner: str, known: list[tuple[str, str]]) -> NotFound:
+    whose = f" of {owner}" if owner else ""
+    others = [other or "everybody" for name, other in known if name == ident]
+    if others:
+        said = f"there is no secret {ident}{whose or ' of everybody'}; there is that of {', '.join(others[:5])}"
+        return NotFound("SECRET_NOT_FOUND", said, hint="signet secret list")
+    message = f"there is no secret {ident}{whose}.{near(ident, {name for name, _ in known})}"
     return NotFound("SECRET_NOT_FOUND", message, hint="signet secret put")
 
 

@@ -169,6 +169,8 @@ class Secrets(Facade[AsyncSecrets]):
     put = blocking(AsyncSecrets.put)
     list = paging(AsyncSecrets.list)
     delete = blocking(AsyncSecrets.delete)
+    vault = blocking(AsyncSecrets.vault)
+    rotate = blocking(AsyncSecrets.rotate)
 
 
 class Budgets(Facade[AsyncBudgets]):

@@ -53,7 +53,8 @@ class RunClaims:
     """What a run token allows: to ask these models in this run's name until a time.
 
     `models` are names without `models/`; `expires` is Unix seconds; `secrets`, names without `secrets/`, may be lent;
-    `apis`, names without `apis/`, may be called.
+    `apis`, names without `apis/`, may be called. `user` is who asked for the run, `tokens/{token}`. `issued`, Unix
+    seconds, is when control signed it, which is asked later whether it still holds; 0: it holds until it expires.
     """
 
     run: str
@@ -64,6 +65,8 @@ class RunClaims:
     expires: int
     secrets: tuple[str, ...] = ()
     apis: tuple[str, ...] = ()
+    user: str = ""
+    issued: int = 0
 
 
 def sign_run_token(key: bytes, claims: RunClaims) -> str:

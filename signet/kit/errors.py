@@ -1,6 +1,6 @@
 """What can go wrong, one class per decision that a caller can take; one table to the wire and one back."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, ClassVar
@@ -138,6 +138,17 @@ def invalid(*violations: tuple[str, str]) -> InvalidArgument:
     """Make the error for bad fields, all of them together."""
     text = "; ".join(f"{field}: {description}" for field, description in violations)
     return InvalidArgument("INVALID_FIELD", text, violations=(Violation(*pair) for pair in violations))
+
+
+def scrubbed(error: SignetError, scrub: Callable[[str], str]) -> SignetError:
+    """Give the error without what `scrub` takes out of its texts."""
+    return _CLASSES.get(error.code, Internal)(
+        error.reason,
+        scrub(error.message),
+        hint=scrub(error.hint),
+        violations=(Violation(scrub(one.field), scrub(one.description)) for one in error.violations),
+        retry_after_seconds=error.retry_after_seconds,
+    )
 
 
 def near(name: str, names: Iterable[str]) -> str:

@@ -3,18 +3,25 @@
 import json
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from signet.kit import scrub
 
 _lock = threading.Lock()  # protects the line on standard error from being torn between threads
 
 
 @dataclass(frozen=True)
 class Log:
-    """A process's log. Fields are names, ids, numbers; what people or models wrote stays out."""
+    """A process's log. Fields are names, ids, numbers; what people or models wrote stays out.
+
+    `scrub` takes out of a line what must not be in it all the same: Signet's tokens, and whatever else a process knows.
+    """
 
     process: str
+    scrub: Callable[[str], str] = scrub.tokens
 
     def info(self, event: str, **fields: Any) -> None:
         """Write what happened as it should."""
@@ -34,7 +41,7 @@ class Log:
             {"time": time, "level": level, "process": self.process, "event": event, **fields}, default=str
         )
         with _lock:
-            sys.stderr.write(line + "\n")
+            sys.stderr.write(self.scrub(line) + "\n")
             sys.stderr.flush()
 
 

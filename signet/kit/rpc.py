@@ -21,7 +21,7 @@ from grpc_status import rpc_status
 from signet.kit import deadlines
 from signet.kit.auth import Caller, set_caller
 from signet.kit.dial import KEEPALIVE
-from signet.kit.errors import Internal, InvalidArgument, SignetError, Unauthenticated, to_status
+from signet.kit.errors import Internal, InvalidArgument, SignetError, Unauthenticated, scrubbed, to_status
 from signet.kit.lifecycle import StartError
 from signet.kit.log import Log
 
@@ -54,7 +54,10 @@ class Service:
 
 @dataclass(frozen=True)
 class Guard:
-    """What stands before every method: who may call, and what the caller is told when it fails."""
+    """What stands before every method: who may call, and what the caller is told when it fails.
+
+    What the log's `scrub` takes out of lines it takes out of errors, too.
+    """
 
     log: Log
     authenticate: Authenticate
@@ -142,7 +145,7 @@ class _Interceptor(grpc.aio.ServerInterceptor):
             trace = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in _frames(error)]
             self._guard.log.error("rpc_failed", method=method, error_id=ident, kind=type(error).__name__, at=trace[-6:])
             error = Internal("INTERNAL", f"a fault of ours; the log has it as {ident}", hint="signet doctor")
-        await context.abort_with_status(rpc_status.to_status(to_status(error)))
+        await context.abort_with_status(rpc_status.to_status(to_status(scrubbed(error, self._guard.log.scrub))))
 
 
 @dataclass(frozen=True)

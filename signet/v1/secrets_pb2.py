@@ -25,27 +25,41 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17signet/v1/secrets.proto\x12\tsignet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe3\x01\n\x06Secret\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n\x05owner\x18\x02 \x01(\tR\x05owner\x12;\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\x12\x35\n\x08use_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07useTime\"S\n\x10PutSecretRequest\x12)\n\x06secret\x18\x01 \x01(\x0b\x32\x11.signet.v1.SecretR\x06secret\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value\">\n\x11PutSecretResponse\x12)\n\x06secret\x18\x01 \x01(\x0b\x32\x11.signet.v1.SecretR\x06secret\"P\n\x12ListSecretsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\"j\n\x13ListSecretsResponse\x12+\n\x07secrets\x18\x01 \x03(\x0b\x32\x11.signet.v1.SecretR\x07secrets\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\")\n\x13\x44\x65leteSecretRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"\x16\n\x14\x44\x65leteSecretResponse2\xf6\x01\n\rSecretService\x12\x46\n\tPutSecret\x12\x1b.signet.v1.PutSecretRequest\x1a\x1c.signet.v1.PutSecretResponse\x12L\n\x0bListSecrets\x12\x1d.signet.v1.ListSecretsRequest\x1a\x1e.signet.v1.ListSecretsResponse\x12O\n\x0c\x44\x65leteSecret\x12\x1e.signet.v1.DeleteSecretRequest\x1a\x1f.signet.v1.DeleteSecretResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17signet/v1/secrets.proto\x12\tsignet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x94\x02\n\x06Secret\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n\x05owner\x18\x02 \x01(\tR\x05owner\x12;\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\x12\x35\n\x08use_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07useTime\x12/\n\x06origin\x18\x06 \x01(\x0e\x32\x17.signet.v1.SecretOriginR\x06origin\"S\n\x10PutSecretRequest\x12)\n\x06secret\x18\x01 \x01(\x0b\x32\x11.signet.v1.SecretR\x06secret\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value\">\n\x11PutSecretResponse\x12)\n\x06secret\x18\x01 \x01(\x0b\x32\x11.signet.v1.SecretR\x06secret\"P\n\x12ListSecretsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\"j\n\x13ListSecretsResponse\x12+\n\x07secrets\x18\x01 \x03(\x0b\x32\x11.signet.v1.SecretR\x07secrets\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"?\n\x13\x44\x65leteSecretRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n\x05owner\x18\x02 \x01(\tR\x05owner\"\x16\n\x14\x44\x65leteSecretResponse\"d\n\x05Vault\x12\'\n\x04keys\x18\x01 \x03(\x0b\x32\x13.signet.v1.VaultKeyR\x04keys\x12\x18\n\x07unknown\x18\x02 \x01(\x05R\x07unknown\x12\x18\n\x07problem\x18\x03 \x01(\tR\x07problem\"2\n\x08VaultKey\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n\x06values\x18\x02 \x01(\x05R\x06values\"\x11\n\x0fGetVaultRequest\":\n\x10GetVaultResponse\x12&\n\x05vault\x18\x01 \x01(\x0b\x32\x10.signet.v1.VaultR\x05vault\"\x17\n\x15RotateVaultKeyRequest\"@\n\x16RotateVaultKeyResponse\x12&\n\x05vault\x18\x01 \x01(\x0b\x32\x10.signet.v1.VaultR\x05vault*~\n\x0cSecretOrigin\x12\x1d\n\x19SECRET_ORIGIN_UNSPECIFIED\x10\x00\x12\x18\n\x14SECRET_ORIGIN_STORED\x10\x01\x12\x1d\n\x19SECRET_ORIGIN_ENVIRONMENT\x10\x02\x12\x16\n\x12SECRET_ORIGIN_FILE\x10\x03\x32\x92\x03\n\rSecretService\x12\x46\n\tPutSecret\x12\x1b.signet.v1.PutSecretRequest\x1a\x1c.signet.v1.PutSecretResponse\x12L\n\x0bListSecrets\x12\x1d.signet.v1.ListSecretsRequest\x1a\x1e.signet.v1.ListSecretsResponse\x12O\n\x0c\x44\x65leteSecret\x12\x1e.signet.v1.DeleteSecretRequest\x1a\x1f.signet.v1.DeleteSecretResponse\x12\x43\n\x08GetVault\x12\x1a.signet.v1.GetVaultRequest\x1a\x1b.signet.v1.GetVaultResponse\x12U\n\x0eRotateVaultKey\x12 .signet.v1.RotateVaultKeyRequest\x1a!.signet.v1.RotateVaultKeyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'signet.v1.secrets_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_SECRETORIGIN']._serialized_start=1102
+  _globals['_SECRETORIGIN']._serialized_end=1228
   _globals['_SECRET']._serialized_start=72
-  _globals['_SECRET']._serialized_end=299
-  _globals['_PUTSECRETREQUEST']._serialized_start=301
-  _globals['_PUTSECRETREQUEST']._serialized_end=384
-  _globals['_PUTSECRETRESPONSE']._serialized_start=386
-  _globals['_PUTSECRETRESPONSE']._serialized_end=448
-  _globals['_LISTSECRETSREQUEST']._serialized_start=450
-  _globals['_LISTSECRETSREQUEST']._serialized_end=530
-  _globals['_LISTSECRETSRESPONSE']._serialized_start=532
-  _globals['_LISTSECRETSRESPONSE']._serialized_end=638
-  _globals['_DELETESECRETREQUEST']._serialized_start=640
-  _globals['_DELETESECRETREQUEST']._serialized_end=681
-  _globals['_DELETESECRETRESPONSE']._serialized_start=683
-  _globals['_DELETESECRETRESPONSE']._serialized_end=705
-  _globals['_SECRETSERVICE']._serialized_start=708
-  _globals['_SECRETSERVICE']._serialized_end=954
+  _globals['_SECRET']._serialized_end=348
+  _globals['_PUTSECRETREQUEST']._serialized_start=350
+  _globals['_PUTSECRETREQUEST']._serialized_end=433
+  _globals['_PUTSECRETRESPONSE']._serialized_start=435
+  _globals['_PUTSECRETRESPONSE']._serialized_end=497
+  _globals['_LISTSECRETSREQUEST']._serialized_start=499
+  _globals['_LISTSECRETSREQUEST']._serialized_end=579
+  _globals['_LISTSECRETSRESPONSE']._serialized_start=581
+  _globals['_LISTSECRETSRESPONSE']._serialized_end=687
+  _globals['_DELETESECRETREQUEST']._serialized_start=689
+  _globals['_DELETESECRETREQUEST']._serialized_end=752
+  _globals['_DELETESECRETRESPONSE']._serialized_start=754
+  _globals['_DELETESECRETRESPONSE']._serialized_end=776
+  _globals['_VAULT']._serialized_start=778
+  _globals['_VAULT']._serialized_end=878
+  _globals['_VAULTKEY']._serialized_start=880
+  _globals['_VAULTKEY']._serialized_end=930
+  _globals['_GETVAULTREQUEST']._serialized_start=932
+  _globals['_GETVAULTREQUEST']._serialized_end=949
+  _globals['_GETVAULTRESPONSE']._serialized_start=951
+  _globals['_GETVAULTRESPONSE']._serialized_end=1009
+  _globals['_ROTATEVAULTKEYREQUEST']._serialized_start=1011
+  _globals['_ROTATEVAULTKEYREQUEST']._serialized_end=1034
+  _globals['_ROTATEVAULTKEYRESPONSE']._serialized_start=1036
+  _globals['_ROTATEVAULTKEYRESPONSE']._serialized_end=1100
+  _globals['_SECRETSERVICE']._serialized_start=1231
+  _globals['_SECRETSERVICE']._serialized_end=1633
 # @@protoc_insertion_point(module_scope)

@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
@@ -9,19 +10,32 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class SecretOrigin(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SECRET_ORIGIN_UNSPECIFIED: _ClassVar[SecretOrigin]
+    SECRET_ORIGIN_STORED: _ClassVar[SecretOrigin]
+    SECRET_ORIGIN_ENVIRONMENT: _ClassVar[SecretOrigin]
+    SECRET_ORIGIN_FILE: _ClassVar[SecretOrigin]
+SECRET_ORIGIN_UNSPECIFIED: SecretOrigin
+SECRET_ORIGIN_STORED: SecretOrigin
+SECRET_ORIGIN_ENVIRONMENT: SecretOrigin
+SECRET_ORIGIN_FILE: SecretOrigin
+
 class Secret(_message.Message):
-    __slots__ = ("name", "owner", "create_time", "update_time", "use_time")
+    __slots__ = ("name", "owner", "create_time", "update_time", "use_time", "origin")
     NAME_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     USE_TIME_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
     name: str
     owner: str
     create_time: _timestamp_pb2.Timestamp
     update_time: _timestamp_pb2.Timestamp
     use_time: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., owner: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., use_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    origin: SecretOrigin
+    def __init__(self, name: _Optional[str] = ..., owner: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., use_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., origin: _Optional[_Union[SecretOrigin, str]] = ...) -> None: ...
 
 class PutSecretRequest(_message.Message):
     __slots__ = ("secret", "value")
@@ -54,11 +68,51 @@ class ListSecretsResponse(_message.Message):
     def __init__(self, secrets: _Optional[_Iterable[_Union[Secret, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class DeleteSecretRequest(_message.Message):
-    __slots__ = ("name",)
+    __slots__ = ("name", "owner")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    owner: str
+    def __init__(self, name: _Optional[str] = ..., owner: _Optional[str] = ...) -> None: ...
 
 class DeleteSecretResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class Vault(_message.Message):
+    __slots__ = ("keys", "unknown", "problem")
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    keys: _containers.RepeatedCompositeFieldContainer[VaultKey]
+    unknown: int
+    problem: str
+    def __init__(self, keys: _Optional[_Iterable[_Union[VaultKey, _Mapping]]] = ..., unknown: _Optional[int] = ..., problem: _Optional[str] = ...) -> None: ...
+
+class VaultKey(_message.Message):
+    __slots__ = ("id", "values")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    values: int
+    def __init__(self, id: _Optional[str] = ..., values: _Optional[int] = ...) -> None: ...
+
+class GetVaultRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetVaultResponse(_message.Message):
+    __slots__ = ("vault",)
+    VAULT_FIELD_NUMBER: _ClassVar[int]
+    vault: Vault
+    def __init__(self, vault: _Optional[_Union[Vault, _Mapping]] = ...) -> None: ...
+
+class RotateVaultKeyRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RotateVaultKeyResponse(_message.Message):
+    __slots__ = ("vault",)
+    VAULT_FIELD_NUMBER: _ClassVar[int]
+    vault: Vault
+    def __init__(self, vault: _Optional[_Union[Vault, _Mapping]] = ...) -> None: ...

@@ -50,6 +50,16 @@ class SecretServiceStub:
                 request_serializer=signet_dot_v1_dot_secrets__pb2.DeleteSecretRequest.SerializeToString,
                 response_deserializer=signet_dot_v1_dot_secrets__pb2.DeleteSecretResponse.FromString,
                 _registered_method=True)
+        self.GetVault = channel.unary_unary(
+                '/signet.v1.SecretService/GetVault',
+                request_serializer=signet_dot_v1_dot_secrets__pb2.GetVaultRequest.SerializeToString,
+                response_deserializer=signet_dot_v1_dot_secrets__pb2.GetVaultResponse.FromString,
+                _registered_method=True)
+        self.RotateVaultKey = channel.unary_unary(
+                '/signet.v1.SecretService/RotateVaultKey',
+                request_serializer=signet_dot_v1_dot_secrets__pb2.RotateVaultKeyRequest.SerializeToString,
+                response_deserializer=signet_dot_v1_dot_secrets__pb2.RotateVaultKeyResponse.FromString,
+                _registered_method=True)
 
 
 class SecretServiceServicer:
@@ -57,22 +67,39 @@ class SecretServiceServicer:
     """
 
     def PutSecret(self, request, context):
-        """PutSecret stores a value, sealed, over an earlier one of the same name.
-        Errors: INVALID_ARGUMENT, RESOURCE_EXHAUSTED (a value above 64 KiB, more than 10,000 secrets).
+        """PutSecret stores a value, sealed, over an earlier one of the same name and owner. Errors: INVALID_ARGUMENT,
+        RESOURCE_EXHAUSTED (a value above 64 KiB, more than 10,000 secrets), FAILED_PRECONDITION (BUILT_IN: it comes from the router's
+        environment or a file; VAULT_SHUT).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListSecrets(self, request, context):
-        """ListSecrets returns secrets without their values by name, a page at a time.
+        """ListSecrets returns secrets without their values by name and owner, a page at a time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteSecret(self, request, context):
-        """DeleteSecret removes a secret at once. Errors: NOT_FOUND.
+        """DeleteSecret removes a secret at once. Errors: NOT_FOUND, FAILED_PRECONDITION (BUILT_IN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetVault(self, request, context):
+        """GetVault says which keys there are and how many values each has sealed; never a key.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateVaultKey(self, request, context):
+        """RotateVaultKey makes a new vault key and seals every secret and provider's key with it, all of them or none. The key before
+        it is removed half a minute later, or at the router's next start. Errors: FAILED_PRECONDITION (VAULT_SHUT: the key is missing,
+        or some value opens with none), RESOURCE_EXHAUSTED (DISK_FULL).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,6 +122,16 @@ def add_SecretServiceServicer_to_server(servicer, server):
                     servicer.DeleteSecret,
                     request_deserializer=signet_dot_v1_dot_secrets__pb2.DeleteSecretRequest.FromString,
                     response_serializer=signet_dot_v1_dot_secrets__pb2.DeleteSecretResponse.SerializeToString,
+            ),
+            'GetVault': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetVault,
+                    request_deserializer=signet_dot_v1_dot_secrets__pb2.GetVaultRequest.FromString,
+                    response_serializer=signet_dot_v1_dot_secrets__pb2.GetVaultResponse.SerializeToString,
+            ),
+            'RotateVaultKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateVaultKey,
+                    request_deserializer=signet_dot_v1_dot_secrets__pb2.RotateVaultKeyRequest.FromString,
+                    response_serializer=signet_dot_v1_dot_secrets__pb2.RotateVaultKeyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -179,6 +216,60 @@ class SecretService:
             '/signet.v1.SecretService/DeleteSecret',
             signet_dot_v1_dot_secrets__pb2.DeleteSecretRequest.SerializeToString,
             signet_dot_v1_dot_secrets__pb2.DeleteSecretResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetVault(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signet.v1.SecretService/GetVault',
+            signet_dot_v1_dot_secrets__pb2.GetVaultRequest.SerializeToString,
+            signet_dot_v1_dot_secrets__pb2.GetVaultResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateVaultKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signet.v1.SecretService/RotateVaultKey',
+            signet_dot_v1_dot_secrets__pb2.RotateVaultKeyRequest.SerializeToString,
+            signet_dot_v1_dot_secrets__pb2.RotateVaultKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

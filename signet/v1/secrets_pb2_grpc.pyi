@@ -34,13 +34,21 @@ class SecretServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SecretServiceAsyncStub: ...
     PutSecret: _grpc.UnaryUnaryMultiCallable[_secrets_pb2.PutSecretRequest, _secrets_pb2.PutSecretResponse]
-    """PutSecret stores a value, sealed, over an earlier one of the same name.
-    Errors: INVALID_ARGUMENT, RESOURCE_EXHAUSTED (a value above 64 KiB, more than 10,000 secrets).
+    """PutSecret stores a value, sealed, over an earlier one of the same name and owner. Errors: INVALID_ARGUMENT,
+    RESOURCE_EXHAUSTED (a value above 64 KiB, more than 10,000 secrets), FAILED_PRECONDITION (BUILT_IN: it comes from the router's
+    environment or a file; VAULT_SHUT).
     """
     ListSecrets: _grpc.UnaryUnaryMultiCallable[_secrets_pb2.ListSecretsRequest, _secrets_pb2.ListSecretsResponse]
-    """ListSecrets returns secrets without their values by name, a page at a time."""
+    """ListSecrets returns secrets without their values by name and owner, a page at a time."""
     DeleteSecret: _grpc.UnaryUnaryMultiCallable[_secrets_pb2.DeleteSecretRequest, _secrets_pb2.DeleteSecretResponse]
-    """DeleteSecret removes a secret at once. Errors: NOT_FOUND."""
+    """DeleteSecret removes a secret at once. Errors: NOT_FOUND, FAILED_PRECONDITION (BUILT_IN)."""
+    GetVault: _grpc.UnaryUnaryMultiCallable[_secrets_pb2.GetVaultRequest, _secrets_pb2.GetVaultResponse]
+    """GetVault says which keys there are and how many values each has sealed; never a key."""
+    RotateVaultKey: _grpc.UnaryUnaryMultiCallable[_secrets_pb2.RotateVaultKeyRequest, _secrets_pb2.RotateVaultKeyResponse]
+    """RotateVaultKey makes a new vault key and seals every secret and provider's key with it, all of them or none. The key before
+    it is removed half a minute later, or at the router's next start. Errors: FAILED_PRECONDITION (VAULT_SHUT: the key is missing,
+    or some value opens with none), RESOURCE_EXHAUSTED (DISK_FULL).
+    """
 
 @_typing.type_check_only
 class SecretServiceAsyncStub(SecretServiceStub):
@@ -48,13 +56,21 @@ class SecretServiceAsyncStub(SecretServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     PutSecret: _aio.UnaryUnaryMultiCallable[_secrets_pb2.PutSecretRequest, _secrets_pb2.PutSecretResponse]  # type: ignore[assignment]
-    """PutSecret stores a value, sealed, over an earlier one of the same name.
-    Errors: INVALID_ARGUMENT, RESOURCE_EXHAUSTED (a value above 64 KiB, more than 10,000 secrets).
+    """PutSecret stores a value, sealed, over an earlier one of the same name and owner. Errors: INVALID_ARGUMENT,
+    RESOURCE_EXHAUSTED (a value above 64 KiB, more than 10,000 secrets), FAILED_PRECONDITION (BUILT_IN: it comes from the router's
+    environment or a file; VAULT_SHUT).
     """
     ListSecrets: _aio.UnaryUnaryMultiCallable[_secrets_pb2.ListSecretsRequest, _secrets_pb2.ListSecretsResponse]  # type: ignore[assignment]
-    """ListSecrets returns secrets without their values by name, a page at a time."""
+    """ListSecrets returns secrets without their values by name and owner, a page at a time."""
     DeleteSecret: _aio.UnaryUnaryMultiCallable[_secrets_pb2.DeleteSecretRequest, _secrets_pb2.DeleteSecretResponse]  # type: ignore[assignment]
-    """DeleteSecret removes a secret at once. Errors: NOT_FOUND."""
+    """DeleteSecret removes a secret at once. Errors: NOT_FOUND, FAILED_PRECONDITION (BUILT_IN)."""
+    GetVault: _aio.UnaryUnaryMultiCallable[_secrets_pb2.GetVaultRequest, _secrets_pb2.GetVaultResponse]  # type: ignore[assignment]
+    """GetVault says which keys there are and how many values each has sealed; never a key."""
+    RotateVaultKey: _aio.UnaryUnaryMultiCallable[_secrets_pb2.RotateVaultKeyRequest, _secrets_pb2.RotateVaultKeyResponse]  # type: ignore[assignment]
+    """RotateVaultKey makes a new vault key and seals every secret and provider's key with it, all of them or none. The key before
+    it is removed half a minute later, or at the router's next start. Errors: FAILED_PRECONDITION (VAULT_SHUT: the key is missing,
+    or some value opens with none), RESOURCE_EXHAUSTED (DISK_FULL).
+    """
 
 class SecretServiceServicer(metaclass=_abc_1.ABCMeta):
     """SecretService, at the router, keeps secrets that policies lend to agents' connections. A value can be written and never read."""
@@ -65,8 +81,9 @@ class SecretServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _secrets_pb2.PutSecretRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_secrets_pb2.PutSecretResponse, _abc.Awaitable[_secrets_pb2.PutSecretResponse]]:
-        """PutSecret stores a value, sealed, over an earlier one of the same name.
-        Errors: INVALID_ARGUMENT, RESOURCE_EXHAUSTED (a value above 64 KiB, more than 10,000 secrets).
+        """PutSecret stores a value, sealed, over an earlier one of the same name and owner. Errors: INVALID_ARGUMENT,
+        RESOURCE_EXHAUSTED (a value above 64 KiB, more than 10,000 secrets), FAILED_PRECONDITION (BUILT_IN: it comes from the router's
+        environment or a file; VAULT_SHUT).
         """
 
     @_abc_1.abstractmethod
@@ -75,7 +92,7 @@ class SecretServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _secrets_pb2.ListSecretsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_secrets_pb2.ListSecretsResponse, _abc.Awaitable[_secrets_pb2.ListSecretsResponse]]:
-        """ListSecrets returns secrets without their values by name, a page at a time."""
+        """ListSecrets returns secrets without their values by name and owner, a page at a time."""
 
     @_abc_1.abstractmethod
     def DeleteSecret(
@@ -83,6 +100,25 @@ class SecretServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _secrets_pb2.DeleteSecretRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_secrets_pb2.DeleteSecretResponse, _abc.Awaitable[_secrets_pb2.DeleteSecretResponse]]:
-        """DeleteSecret removes a secret at once. Errors: NOT_FOUND."""
+        """DeleteSecret removes a secret at once. Errors: NOT_FOUND, FAILED_PRECONDITION (BUILT_IN)."""
+
+    @_abc_1.abstractmethod
+    def GetVault(
+        self,
+        request: _secrets_pb2.GetVaultRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_secrets_pb2.GetVaultResponse, _abc.Awaitable[_secrets_pb2.GetVaultResponse]]:
+        """GetVault says which keys there are and how many values each has sealed; never a key."""
+
+    @_abc_1.abstractmethod
+    def RotateVaultKey(
+        self,
+        request: _secrets_pb2.RotateVaultKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_secrets_pb2.RotateVaultKeyResponse, _abc.Awaitable[_secrets_pb2.RotateVaultKeyResponse]]:
+        """RotateVaultKey makes a new vault key and seals every secret and provider's key with it, all of them or none. The key before
+        it is removed half a minute later, or at the router's next start. Errors: FAILED_PRECONDITION (VAULT_SHUT: the key is missing,
+        or some value opens with none), RESOURCE_EXHAUSTED (DISK_FULL).
+        """
 
 def add_SecretServiceServicer_to_server(servicer: SecretServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -6,15 +6,18 @@ from pathlib import Path
 
 from router.authorise import Callers, permit
 from router.control import asking
+from router.keys import KeyFile
+from router.rotation import Rotation
 from router.secrets import Secrets
 from router.services.secrets import SecretServer
 from router.store.database import open_database
+from router.store.sealed import SealedStore
 from router.store.secrets import SecretStore
 from router.vault import Vault
 from signet.kit import dial, rpc
 from signet.kit.home import Home
 from signet.kit.log import get
-from signet.v1 import agents_pb2, secrets_pb2, secrets_pb2_grpc
+from signet.v1 import agents_pb2, secrets_pb2, secrets_pb2_grpc, tokens_pb2
 from tests.integration.control.fleet import eventually, running
 
 ASSISTANT = "agents/assistant"
@@ -25,7 +28,9 @@ async def router(home: Home) -> AsyncIterator[Secrets]:
     """Serve the router's own SecretService alone, which asks control whose a token is."""
     home.prepare()
     engine = open_database(home.router / "router.db")
-    secrets = Secrets(SecretStore(engine), Vault(bytes(32)), get("router"))
+    vault = Vault(bytes(32))
+    rotation = Rotation(vault, KeyFile(home.keys / "vault.key"), SealedStore(engine), get("router"))
+    secrets = Secrets(SecretStore(engine), vault, rotation, get("router"))
     control = dial.channel(home.target("control.sock"))
     service = rpc.Service(
         secrets_pb2.DESCRIPTOR.services_by_name["SecretService"],
@@ -42,7 +47,7 @@ async def router(home: Home) -> AsyncIterator[Secrets]:
 
 
 async def kept(secrets: Secrets) -> list[str]:
-    return [found.id for found in await secrets.page("", 100)]
+    return [found.id for found in await secrets.page(("", ""), 100)]
 
 
 async def filled(secrets: Secrets) -> None:
@@ -74,3 +79,17 @@ async def test_a_router_that_was_away_is_asked_later(tmp_path: Path) -> None:
                 return await kept(secrets) == ["common", "hers"]
 
             await eventually(gone)
+
+
+async def test_the_secrets_of_a_user_go_with_the_token(tmp_path: Path) -> None:
+    async with running(tmp_path, router=False) as fleet, router(fleet.home) as secrets:
+        wanted = tokens_pb2.Token(title="A user", scope=tokens_pb2.TOKEN_SCOPE_OPERATOR)
+        made = (await fleet.operator.tokens.CreateToken(tokens_pb2.CreateTokenRequest(token=wanted))).token
+        for name, owner in (("common", ""), ("its", made.name), ("mine", "tokens/operator"), ("hers", "agents/helper")):
+            await secrets.put(name, owner, "value")
+        await fleet.operator.tokens.RevokeToken(tokens_pb2.RevokeTokenRequest(name=made.name))
+
+        async def gone() -> bool:
+            return await kept(secrets) == ["common", "hers", "mine"]
+
+        await eventually(gone)

@@ -304,10 +304,11 @@ async def test_secrets_can_be_borrowed_by_the_names_that_the_policy_lends(fleet:
         ("github-token",),
         "agents/assistant",
         (),
-        "",
+        claim.run.name,
     )
     run = verify_run_token(fleet.home.key("run.key"), claim.run_token, now_micros() / 1e6)
     assert run.secrets == ()
+    assert (claims.user, claims.generation, claims.expires) == ("tokens/operator", run.generation, run.expires)
 
 
 async def test_the_apis_of_the_policy_are_in_the_runs_token_and_in_that_of_its_sidecars(fleet: Fleet) -> None:
@@ -317,7 +318,7 @@ async def test_the_apis_of_the_policy_are_in_the_runs_token_and_in_that_of_its_s
     key, now = fleet.home.key("run.key"), now_micros() / 1e6
     run, sidecars = (verify_run_token(key, token, now) for token in (claim.run_token, claim.policy.secrets_token))
     assert run.apis == sidecars.apis == ("search", "weather")
-    assert (run.run, sidecars.run) == (claim.run.name, "")
+    assert run.run == sidecars.run == claim.run.name
     assert sidecars.secrets == sidecars.models == ()
     directives = fleet.directives()
     await fleet.report(box(1, claim.policy.policy))

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from control import tokens as limits
 from control.scopes import SCOPES
 from signet.kit import dial
+from signet.kit.auth import RunClaims, sign_run_token
 from signet.kit.errors import (
     InvalidArgument,
     NotFound,
@@ -21,7 +23,7 @@ from signet.kit.errors import (
     from_rpc,
 )
 from signet.kit.times import now_micros, stamp
-from signet.v1 import runs_pb2, tokens_pb2
+from signet.v1 import agents_pb2, runs_pb2, tokens_pb2
 from signet.work.v1 import work_pb2
 from tests.integration.control.fleet import Fleet, Stubs, eventually, refused, running
 
@@ -238,3 +240,32 @@ async def test_the_port_on_loopback_asks_for_a_token_as_the_socket_does(tmp_path
             await Stubs(known).runs.ListRuns(runs_pb2.ListRunsRequest())
             error = await refused(Stubs(stranger).runs.ListRuns(runs_pb2.ListRunsRequest()))
     assert error.reason == "TOKEN_MISSING"
+
+
+async def test_a_runs_token_says_for_itself_whether_the_run_goes_on_and_does_nothing_else(fleet: Fleet) -> None:
+    await fleet.register()
+    claim = await fleet.taken()
+    run = calling(fleet, claim.run_token)
+    check = tokens_pb2.CheckTokenRequest(secret=claim.run_token)
+    assert (await run.tokens.CheckToken(check)).token == tokens_pb2.Token(name=claim.run.name)
+    for call in (run.runs.ListRuns(runs_pb2.ListRunsRequest()), run.tokens.ListTokens(tokens_pb2.ListTokensRequest())):
+        assert (await refused(call)).reason == "SCOPE_MISSING"
+    for forged in (claim.run_token[:-1] + "x", "sgr_", "sgr_x.y"):
+        other = calling(fleet, forged)
+        assert (await refused(other.tokens.CheckToken(check))).reason == "TOKEN_UNKNOWN"
+        await other.channel.close()
+    await fleet.finish(claim.lease)
+    assert (await refused(run.tokens.CheckToken(check))).reason == "TOKEN_REVOKED"
+    await run.channel.close()
+
+
+async def test_what_sandboxes_borrow_by_without_a_run_ends_with_their_agent(fleet: Fleet) -> None:
+    issued = int(time.time())
+    claims = RunClaims("", "agents/assistant", "", (), 0, issued + 60, ("github-token",), issued=issued)
+    token = sign_run_token(fleet.home.key("run.key"), claims)
+    sandbox = calling(fleet, token)
+    check = tokens_pb2.CheckTokenRequest(secret=token)
+    await sandbox.tokens.CheckToken(check)
+    await fleet.operator.agents.DeleteAgent(agents_pb2.DeleteAgentRequest(name="agents/assistant"))
+    assert (await refused(sandbox.tokens.CheckToken(check))).reason == "TOKEN_REVOKED"
+    await sandbox.channel.close()

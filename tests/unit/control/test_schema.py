@@ -84,5 +84,5 @@ def test_a_newer_database_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
-    with pytest.raises(database.SchemaError, match=r"9999.*0002"):
+    with pytest.raises(database.SchemaError, match=r"9999.*0003"):
         database.open_schema(path)

@@ -103,7 +103,7 @@ def test_a_sealed_key_opens_for_its_provider_and_address_only() -> None:
         (vault, Spec(id="a", kind="OPENAI", base_url="https://evil/v1"), sealed),
         (vault, spec, sealed[:-1]),
         (vault, spec, sealed[:-1] + bytes([sealed[-1] ^ 1])),
-        (vault, spec, b"\x02" + sealed[1:]),
+        (vault, spec, b"\x03" + sealed[1:]),
         (vault, spec, b""),
     ]
     for other, bound, text in others:

@@ -176,7 +176,7 @@ async def test_secrets_are_listed_by_name_a_page_at_a_time_to_viewers_too(runnin
 async def test_a_new_value_takes_the_place_of_the_old_at_once_and_survives_a_restart(tmp_path: Path) -> None:
     async with rig(tmp_path / "home") as running:
         before = await put(running, value="old")
-        after = await put(running, value="new", owner="agents/a1")
+        after = await put(running, value="new")
         assert after.create_time == before.create_time
         assert after.update_time.ToMicroseconds() >= before.update_time.ToMicroseconds()
         assert (await borrow(running, token(running, "github-token"))).json() == {"value": "new"}

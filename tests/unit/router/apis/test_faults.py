@@ -263,6 +263,8 @@ async def test_a_secret_that_is_gone_or_does_not_open_is_said_to_be(bench: Bench
 
 
 async def test_a_secret_of_an_agent_serves_calls_of_this_agent_alone(bench: Bench) -> None:
+    stub = SecretServiceStub(bench.running.channel)
+    await stub.DeleteSecret(secrets_pb2.DeleteSecretRequest(name="secrets/search-key"))
     await bench.put_secret("theirs", owner="agents/a2")
     assert code(await bench.call()) == (503, "secret_unavailable")
     assert (await bench.call(token=bench.token("search", agent="agents/a2"))).status_code == 200
