@@ -15,6 +15,7 @@ _CONTEXT = (
     "context window",
     "context length of only",
     "prompt is too long",
+    "exceed context limit",
 )
 """What OpenAI, llama.cpp, vLLM and OpenRouter, LM Studio and Anthropic call a request that is too long."""
 
@@ -37,8 +38,8 @@ def from_status(provider: str, status: int, body: bytes, key: str, retry_after: 
         return Refusal(404, "model_not_found", f"provider {provider} does not know this model (404){quoted}", "model")
     if status in (408, 504):
         return provider_timeout(f"provider {provider} took too long ({status}){quoted}")
-    if status == 503:  # noqa: PLR2004 - HTTP's Service Unavailable
-        return provider_unavailable(f"provider {provider} is not available (503){quoted}")
+    if status in (503, 529):  # the other is Anthropic's for being overloaded
+        return provider_unavailable(f"provider {provider} is not available ({status}){quoted}")
     return provider_error(f"provider {provider} answered {status}{quoted}")
 
 

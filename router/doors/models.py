@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 from router.authorise import Authoriser, Identity
 from router.dialects.contract import CHAT_FORM
+from router.dialects.messages.listing import written
 from router.fleet import Fleet
 from router.refusal import Refusal
 from router.visit import Visit
@@ -14,7 +15,7 @@ PATH = "/v1/models"
 
 
 class Models:
-    """Lists models, or tells of one, as OpenAI's API does."""
+    """Lists models, or tells of one, as OpenAI's API does, or Anthropic's."""
 
     face = CHAT_FORM
 
@@ -26,7 +27,10 @@ class Models:
         """Answer a request. Raises Refusal."""
         visit.allow("GET")
         who = await self._authoriser.identify(visit.authorization, reading=True)
-        await visit.reply.whole(json.dumps(self._models(who, visit.path)).encode())
+        found = self._models(who, visit.path)
+        if visit.header(b"anthropic-version"):  # which Anthropic's clients send with everything
+            found = written(found)
+        await visit.reply.whole(json.dumps(found).encode())
 
     def _models(self, who: Identity, path: str) -> dict[str, Any]:
         wanted = unquote(path.removeprefix(PATH).removeprefix("/"))

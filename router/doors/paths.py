@@ -6,10 +6,11 @@ from router.apis.asked import ROOT
 from router.ask import CHAT, EMBEDDINGS
 from router.authorise import Authoriser
 from router.broker import Broker
-from router.dialects.contract import CHAT_FORM, RESPONSES
+from router.dialects.contract import CHAT_FORM, MESSAGES, RESPONSES
 from router.door import Handler
-from router.doors import kept, lend, models
+from router.doors import counts, kept, lend, models
 from router.doors.calls import Calls
+from router.providers.anthropic import PASSED
 from router.secrets import Secrets
 
 
@@ -20,6 +21,8 @@ def paths(authoriser: Authoriser, broker: Broker, secrets: Secrets, apis: Handle
         "/v1/chat/completions": Calls(authoriser, broker, CHAT_FORM, CHAT),
         "/v1/embeddings": Calls(authoriser, broker, CHAT_FORM, EMBEDDINGS),
         "/v1/responses": Calls(authoriser, broker, RESPONSES, CHAT),
+        "/v1/messages": Calls(authoriser, broker, MESSAGES, CHAT, PASSED),
+        counts.PATH: counts.Counts(authoriser, broker),
         kept.PATH: kept.Kept(authoriser),
         models.PATH: listing,
         f"{models.PATH}/": listing,

@@ -19,7 +19,7 @@ from router.wire import Target
 HOPS = "x-signet-hops"
 """How many routers a call has passed."""
 
-_PUSHED = (429, 503)
+_PUSHED = (429, 503, 529)  # the last is Anthropic's for being overloaded
 _OURS = (400, 413, 422)  # the request itself is wrong
 _UNCLEAR = (403,)  # of some keys, and of some requests
 _ERRORS = 500

@@ -36,7 +36,9 @@ def read(body: Mapping[str, Any], reach: Reach) -> dict[str, Any]:
     known = (*_READ, *_ADVICE)
     found = {name: value for name, value in body.items() if name not in known and value is not None}
     found |= {name: body[name] for name in _ALIKE if body.get(name) is not None}
-    found |= {LIMITS[1]: body[LIMIT], **effort.read(body), **_schema(body)}
+    if body.get(LIMIT) is not None:
+        found[LIMITS[1]] = body[LIMIT]
+    found |= effort.read(body) | _schema(body)
     stops = body.get("stop_sequences")
     if stops is not None and not (isinstance(stops, list) and all(isinstance(stop, str) for stop in stops)):
         raise bad_request("stop_sequences: must be a list of texts", "stop_sequences")
