@@ -35,18 +35,17 @@ class Limiter:
         took = now - sent
         usual = self._usual[stream]
         if usual and took > usual * _SLOW_TIMES and took - usual > _SLOW_SECONDS:
-            self._decrease(_SLOWED, sent, now, active)
+            self._decrease(_SLOWED, sent, now)
             took = usual * _SLOW_TIMES  # one very slow answer does not make slow ones usual
         elif self._limit < self._most and active * 2 >= self._limit:
             self._limit = min(self._limit + 1 / self._limit, self._most)
         self._usual[stream] = usual + (took - usual) * _SHARE if usual else took
 
-    def pushed(self, sent: float, now: float, active: int) -> None:
+    def pushed(self, sent: float, now: float) -> None:
         """Take note that a call was pushed back."""
-        self._decrease(_PUSHED, sent, now, active)
+        self._decrease(_PUSHED, sent, now)
 
-    def _decrease(self, factor: float, sent: float, now: float, active: int) -> None:
-        if sent < self._cut:
-            return
-        self._limit = max(min(self._limit, float(active)) * factor, 1.0)
-        self._cut = now
+    def _decrease(self, factor: float, sent: float, now: float) -> None:
+        if sent >= self._cut:
+            self._limit = max(self._limit * factor, 1.0)
+            self._cut = now

@@ -118,7 +118,7 @@ class Lane:
         now = time.monotonic()
         wait = retry_after(headers, time.time())
         if status in _PUSHED:
-            self.limiter.pushed(sent, now, self.active)
+            self.limiter.pushed(sent, now)
             if wait:
                 self.circuit.hold(now + wait)
         if status in _OURS:
@@ -135,7 +135,7 @@ class Lane:
         """Take note that a call came to nothing; `late`: because a deadline passed."""
         now = time.monotonic()
         if late:
-            self.limiter.pushed(sent, now, self.active)
+            self.limiter.pushed(sent, now)
         self.said = refusal
         self.circuit.failed(now, probe=probe)
 
