@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 def _openai(spec: "Spec", parts: "Parts") -> "Provider":
     from router.providers.openai import OpenAI
 
-    return OpenAI(spec, parts)
+    if spec.origin != "environment":
+        return OpenAI(spec, parts)
+    from router.providers.unsaid import Unsaid
+
+    return OpenAI(spec, parts, Unsaid)
 
 
 def _embedded(spec: "Spec", parts: "Parts") -> "Provider":

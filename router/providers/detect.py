@@ -49,11 +49,11 @@ async def detect(wire: Wire, base_url: str, key: str = "", seconds: float = _SEC
     except (TimeoutError, WireError):
         return None
     if said.status in _REFUSED and isinstance(parsed(said.body), Mapping):
-        return Server(kind(await _tells(wire, target, (), seconds)), wants_key=True)
+        return Server(kind(await tells(Reader(wire, target, seconds), ())), wants_key=True)
     listed = _listed(said)
     if listed is None:
         return None
-    found = kind(await _tells(wire, target, listed, seconds))
+    found = kind(await tells(Reader(wire, target, seconds), listed))
     return Server(found, tuple(str(row["id"]) for row in listed))
 
 
@@ -84,8 +84,8 @@ def kind(tells: Tells) -> str:
     return "OPENAI"
 
 
-async def _tells(wire: Wire, target: Target, listed: Sequence[Mapping[str, Any]], seconds: float) -> Tells:
-    reader = Reader(wire, target, seconds)
+async def tells(reader: Reader, listed: Sequence[Mapping[str, Any]]) -> Tells:
+    """Ask a server that listed its models what it tells about itself; all at once."""
     paths = ("/props", "/api/v0/models", "/api/v1/models", "/api/version")
     return Tells(listed, *await asyncio.gather(*map(reader.own, paths)))
 

@@ -43,7 +43,7 @@ class Embedded:
             ),
         }
 
-        self._reader = Reader(parts.wire, self._targets["chat"][0])
+        self._wire = parts.wire
 
     @property
     def spec(self) -> Spec:
@@ -102,7 +102,7 @@ class Embedded:
             return None
         if self._child.health("chat").state is not State.READY:
             return None
-        return await LlamaCpp().count(self._reader, ask.body, upstream)
+        return await LlamaCpp().count(Reader(self._wire, self._targets["chat"][0]), ask.body, upstream)
 
     async def recovered(self) -> bool:
         """Say yes if the child had died: the next one takes the call."""

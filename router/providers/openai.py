@@ -37,7 +37,6 @@ class OpenAI:
         self._facts: Mapping[str, Fact] = {}
         self._models: dict[str, Model] = {}
         self._target = Target(spec.base_url.rstrip("/"), spec.key)
-        self._reader = Reader(parts.wire, self._target)
         options = parts.options
         self._gate = Gate(f"provider {spec.id}", concurrency=options.concurrency, queue=options.queue)
         self._task: asyncio.Task[None] | None = None
@@ -102,7 +101,7 @@ class OpenAI:
         """Count the tokens of a chat request as the model does; None where the endpoint cannot say."""
         if ask.endpoint != CHAT or self._spec.trouble:
             return None
-        return await self._manner.count(self._reader, ask.body, upstream)
+        return await self._manner.count(Reader(self._wire, self._target), ask.body, upstream)
 
     def shaped(self, ask: Ask) -> Ask:
         """Put a call in the endpoint's own way; the same one where nothing has to be changed."""
@@ -141,9 +140,12 @@ class OpenAI:
 
     async def _refresh(self) -> None:
         retry = _FIRST_RETRY_SECONDS
+        known: State | None = None
         while True:
             health = await self.check()
-            self._log.info("provider_checked", provider=self._spec.id, state=health.state.name)
+            if health.state is not known:
+                known = health.state
+                self._log.info("provider_checked", provider=self._spec.id, state=known.name)
             if health.state is State.READY:
                 retry = _FIRST_RETRY_SECONDS
                 await asyncio.sleep(self._manner.refresh_seconds)
@@ -171,14 +173,16 @@ class OpenAI:
         return await self._learn(listed, Health(State.READY))
 
     async def _learn(self, listed: list[dict[str, Any]], ready: Health) -> Health:
-        """Ask what is particular to its kind. What took too long is as it was before."""
+        """Ask what is particular to its kind. Where a question got no answer, all is as it was before."""
         health = ready
+        reader = Reader(self._wire, self._target)
         try:
             async with asyncio.timeout(_CHECK_SECONDS / 2):
-                found = await self._manner.health(self._reader)
+                found = await self._manner.health(reader)
                 health = ready if found.state is State.READY else found
                 names = tuple(dict.fromkeys((*self._spec.models, *self._listed)))
-                self._facts = await self._manner.facts(self._reader, listed, names)
+                facts = await self._manner.facts(reader, listed, names)
+                self._facts = self._facts if reader.missed and self._facts else facts
         except TimeoutError:
             self._log.warning("provider_details_late", provider=self._spec.id)
         return health

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from router.wire import Request, Target, Wire, WireError
@@ -40,11 +40,15 @@ async def ask(wire: Wire, target: Target, request: Request, max_bytes: int = _MA
 
 @dataclass(frozen=True)
 class Reader:
-    """Asks one server. Its own interface is beside OpenAI's: where the base address ends in /v1, one level above."""
+    """Asks one server. Its own interface is beside OpenAI's: where the base address ends in /v1, one level above.
+
+    `missed` are the paths of questions that got no answer at all, which says nothing of what the server has.
+    """
 
     wire: Wire
     target: Target
     seconds: float = _SECONDS
+    missed: list[str] = field(default_factory=list)
 
     async def own(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Ask its own interface, with a body by POST; None where it has no such thing, or nothing comes of it."""
@@ -74,6 +78,7 @@ class Reader:
             async with asyncio.timeout(self.seconds):
                 return await ask(self.wire, target, request)
         except (TimeoutError, WireError):
+            self.missed.append(request.path)
             return None
 
 

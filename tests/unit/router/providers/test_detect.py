@@ -132,3 +132,23 @@ def test_public_providers_are_known_by_their_hosts(url: str, expected: str) -> N
 async def scanned(running: Rig, *hosts: str) -> list[Any]:
     answer = await ProviderServiceStub(running.channel).ScanProviders(pb.ScanProvidersRequest(hosts=hosts))
     return list(answer.providers)
+
+
+async def test_a_server_that_comes_by_the_environment_is_treated_as_what_it_is(tmp_path: Path) -> None:
+    async with FakeOllama() as fake:
+        environment = {"OPENAI_BASE_URL": fake.base_url, "OPENAI_MODEL": "qwen3:8b"}
+        async with rig(tmp_path / "home", environment=environment) as running:
+            request = pb.CheckProviderRequest(name="providers/openai")
+            await ProviderServiceStub(running.channel).CheckProvider(request)
+            found = running.app.fleet.model("default")
+            answer = await running.chat(model="default", max_completion_tokens=2)
+    assert (found.name, found.profile.context_tokens, found.profile.images) == ("openai/qwen3:8b", 4096, True)
+    assert fake.asked[-1].body["max_tokens"] == 2
+    assert answer.json()["choices"][0]["finish_reason"] == "length"
+
+
+async def test_a_provider_whose_kind_was_given_as_openai_is_asked_nothing_beside(running: Rig) -> None:
+    async with FakeOllama() as fake:
+        await add(running, fake, "it", kind=pb.PROVIDER_KIND_OPENAI)
+        assert running.app.fleet.model("it/qwen3:8b").profile.images is None
+        assert not fake.probed

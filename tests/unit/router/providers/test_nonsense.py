@@ -9,17 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.model import Health, Profile
+from router.model import Health, Profile, Spec
+from router.options import RouterOptions
+from router.providers.contract import Parts
 from router.providers.detect import Tells, kind
 from router.providers.llamacpp import LlamaCpp
 from router.providers.lmstudio import LMStudio
 from router.providers.manner import Manner, Plain
 from router.providers.ollama import Ollama
-from router.providers.openai import models
+from router.providers.openai import OpenAI, models
 from router.providers.openrouter import OpenRouter, price
 from router.providers.reader import Reader, ask
 from router.providers.vllm import VLLM
-from router.wire import Answer, Request, Target
+from router.wire import Answer, Fault, Request, Target, WireError
+from signet.kit.log import get
 
 NAMES = (
     "id", "name", "models", "data", "capabilities", "model_info", "general.architecture", "parameters", "digest", "key",
@@ -118,6 +121,44 @@ async def test_an_answer_beyond_the_bound_is_not_read_to_its_end() -> None:
     said = await ask(Wire(b"[" * (5 << 20)), Target("http://it"), Request("/models"), 1 << 20)
     assert not said.whole
     assert said.body == b""
+
+
+@dataclass
+class Flaky:
+    """Answers by path; what is in `silent` cannot be reached."""
+
+    answers: Mapping[str, Any]
+    silent: frozenset[str] = frozenset()
+
+    async def open(self, target: Target, request: Request) -> Answer:
+        del target
+        if request.path in self.silent:
+            raise WireError(Fault.UNREACHABLE, "gone")
+        value = self.answers.get(request.path)
+        return Said(b"", 404) if value is None else Said(json.dumps(value).encode())
+
+    async def aclose(self) -> None:
+        """Nothing is held."""
+
+
+@pytest.mark.parametrize("silent", ["/api/tags", "/api/ps", "/api/show"])
+async def test_a_question_without_an_answer_makes_nobody_forget_what_was_told_before(silent: str) -> None:
+    """A model's digest would be another one without its weights', and a run under it another agent's."""
+    wire = Flaky({
+        "/models": {"data": [{"id": "m:1"}]},
+        "/api/tags": {"models": [{"name": "m:1", "digest": "d1"}]},
+        "/api/ps": {"models": [{"name": "m:1", "context_length": 4096}]},
+        "/api/show": {"capabilities": ["completion", "tools"]},
+    })  # fmt: skip
+    parts = Parts(wire, RouterOptions(), None, get("test"))
+    provider = OpenAI(Spec("it", "OLLAMA", "http://it/v1"), parts, Ollama)
+    await provider.check()
+    before = provider.model("m:1")
+    wire.silent = frozenset({silent})
+    await provider.check()
+    assert provider.model("m:1") == before
+    assert before.profile.tools
+    assert before.profile.context_tokens == 4096
 
 
 async def test_json_that_is_nested_too_deeply_tells_nothing() -> None:
