@@ -32,8 +32,8 @@ def exhausted(counter: Counter, amount: int, micros: int) -> Refusal:
 def unpriced(budget: Budget, model: str) -> Refusal:
     """Refuse a call whose price nobody knows."""
     message = (
-        f"nobody knows what {model} costs, and budgets/{budget.id} lets nothing of unknown price through: give its "
-        "provider a price, or the budget --unknown-price allow"
+        f"nobody knows what {model} costs, and budgets/{budget.id} lets nothing of unknown price through: give it a "
+        "price, or the budget --unknown-price allow"
     )
     return Refusal(402, "price_unknown", message, "model")
 

@@ -1,31 +1,19 @@
 """`signet budget`: limits of what calls may use, and the switch that stops all spending."""
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING
 
 import click
 
 from signet.cli.call import Call, Noun
 from signet.cli.complete import BUDGET
+from signet.cli.dollars import Dollars
 from signet.cli.words import cost, count, ident, local
 
 if TYPE_CHECKING:
     from signet.v1.budgets_pb2 import Budget, Freeze
 
 _MICRO = 1_000_000
-
-
-class _Dollars(click.ParamType[Decimal]):
-    name = "usd"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
-        try:
-            dollars = Decimal(str(value).removeprefix("$"))
-        except InvalidOperation:
-            dollars = Decimal(-1)
-        if not dollars.is_finite() or dollars < 0:
-            self.fail(f"{value!r} is no amount of dollars, as 5 or 0.25", param, ctx)
-        return dollars
 
 
 @click.group("budget", cls=Noun)
@@ -35,7 +23,7 @@ def budget() -> None:
 
 @budget.command("set", epilog="Example: signet budget set each-agent --subject agents/- --cost 1.50 --period day")
 @click.argument("name", shell_complete=BUDGET)
-@click.option("--cost", "dollars", type=_Dollars(), metavar="USD", help="Limit in dollars.")
+@click.option("--cost", "dollars", type=Dollars(), metavar="USD", help="Limit in dollars.")
 @click.option("--tokens", type=click.IntRange(0), metavar="COUNT", help="Limit of tokens read and generated.")
 @click.option("--requests", type=click.IntRange(0), metavar="COUNT", help="Limit of calls.")
 @click.option("--seconds", type=click.IntRange(0), metavar="COUNT", help="Limit of seconds that calls take.")
@@ -53,7 +41,7 @@ def budget() -> None:
     help="agents/…, tokens/…, sessions/…, runs/…, providers/… or apis/…; agents/-, sessions/-, runs/-: each by itself; "
     "without it everything together.",
 )
-@click.option("--warn-at", type=_Dollars(), metavar="AMOUNT", help="Warn from here on, in the limit's unit.")
+@click.option("--warn-at", type=Dollars(), metavar="AMOUNT", help="Warn from here on, in the limit's unit.")
 @click.option("--soft", is_flag=True, help="Only warn at the limit.")
 @click.option(
     "--unknown-price",

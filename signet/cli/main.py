@@ -36,6 +36,7 @@ ENTRIES = {
     "grant": Entry("signet.cli.grant:grant", "Grants: what was let through beyond the policies.", _BOUNDARY),
     "secret": Entry("signet.cli.secret:secret", "Secrets: values that policies lend to connections.", _BOUNDARY),
     "vault": Entry("signet.cli.vault:vault", "The key under which secrets are kept.", _BOUNDARY),
+    "api": Entry("signet.cli.api:api", "APIs: HTTP services that agents call by the router.", _BOUNDARY),
     "sandbox": Entry("signet.cli.sandbox:sandbox", "Sandboxes: where agents run.", _BOUNDARY),
     "shell": Entry("signet.cli.shell.command:shell", "Work inside an agent's sandbox.", _BOUNDARY),
     "cp": Entry("signet.cli.copy.command:cp", "Copy files into a sandbox, or out of one.", _BOUNDARY),

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from signet.client.agents import AsyncAgents
+from signet.client.apis import AsyncApis
 from signet.client.approvals import AsyncApprovals, AsyncGrants
 from signet.client.budgets import AsyncBudgets
 from signet.client.connection import Channels, Connection
@@ -75,6 +76,7 @@ class AsyncSignet:
         self.sandboxes = AsyncSandboxes(connection)
         self.secrets = AsyncSecrets(connection)
         self.budgets = AsyncBudgets(connection)
+        self.apis = AsyncApis(connection)
         self.routes = AsyncRoutes(connection)
 
     @property

@@ -13,7 +13,7 @@ MAX_INPUT_BYTES = 1 << 20
 _SINGULARS = {
     "agents": "agent", "souls": "soul", "sessions": "session", "runs": "run", "models": "model",
     "providers": "provider", "workers": "worker", "tokens": "token", "policies": "policy", "approvals": "approval",
-    "grants": "grant", "sandboxes": "sandbox", "secrets": "secret", "budgets": "budget",
+    "grants": "grant", "sandboxes": "sandbox", "secrets": "secret", "budgets": "budget", "apis": "api",
 }  # fmt: skip
 
 

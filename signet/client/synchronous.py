@@ -4,6 +4,7 @@ from types import TracebackType
 from typing import Self
 
 from signet.client.agents import AsyncAgents
+from signet.client.apis import AsyncApis
 from signet.client.approvals import AsyncApprovals, AsyncGrants
 from signet.client.asynchronous import AsyncSignet
 from signet.client.budgets import AsyncBudgets
@@ -195,6 +196,16 @@ class Routes(Facade[AsyncRoutes]):
     explain = blocking(AsyncRoutes.explain)
 
 
+class Apis(Facade[AsyncApis]):
+    """The APIs of a fleet."""
+
+    put = blocking(AsyncApis.put)
+    get = blocking(AsyncApis.get)
+    list = paging(AsyncApis.list)
+    delete = blocking(AsyncApis.delete)
+    call = blocking(AsyncApis.call)
+
+
 class Signet(Facade[AsyncSignet]):
     """A fleet, as one caller sees it; takes what AsyncSignet takes, and its calls block.
 
@@ -238,6 +249,7 @@ class Signet(Facade[AsyncSignet]):
         self.sandboxes = Sandboxes(signet.sandboxes, portal)
         self.secrets = Secrets(signet.secrets, portal)
         self.budgets = Budgets(signet.budgets, portal)
+        self.apis = Apis(signet.apis, portal)
         self.routes = Routes(signet.routes, portal)
 
     @property
