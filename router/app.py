@@ -142,19 +142,17 @@ async def _serving(
     bounds = Bounds(options.deadlines, options.answer_bytes, options.output_tokens)
     book = Book()
     selection = Selection(book, fleet.models)
-    broker = Broker(fleet, Means(wire, meter, book, bounds), selection)
+    broker = Broker(fleet, Means(wire, meter, book, bounds), selection, kept.redactor)
     apis = ApiStore(engine)
     relay = Relay(wire, meter, options.deadlines, log)
     calls = Apis(authoriser, apis, Credentials(secrets), Rates(), relay)
     door = Door(
         paths(authoriser, broker, secrets, calls), log, body_bytes=options.body_bytes, idle_seconds=options.idle_seconds
     )
-    tcp = f"127.0.0.1:{options.port}" if options.port else None
     guard = rpc.Guard(log, callers.authenticate, permit, open_methods=(*rpc.OPEN_METHODS, _ASKING))
     try:
         await fleet.start(_given(options, environment, kept.redactor.know))
-        books.follow(fleet.reload, "providers", "settings")
-        books.follow(fleet.routes.reload, "routes")
+        _follow(books, fleet, secrets)
         async with (
             rpc.serving(
                 [
@@ -164,7 +162,7 @@ async def _serving(
                     _inference(authoriser, broker, options),
                 ],
                 unix=home.socket("router.sock"),
-                tcp=tcp,
+                tcp=f"127.0.0.1:{options.port}" if options.port else None,
                 guard=guard,
                 receive_bytes=options.body_bytes + _AROUND_BYTES,
             ) as port,
@@ -181,6 +179,13 @@ async def _serving(
         await fleet.aclose()
         await wire.aclose()
         await control.close()
+
+
+def _follow(books: "Books", fleet: "Fleet", secrets: "Secrets") -> None:
+    """Take up what other routers change that share the database."""
+    books.follow(fleet.reload, "providers", "settings")
+    books.follow(fleet.routes.reload, "routes")
+    books.follow(secrets.learn, "secrets")
 
 
 async def _first(*events: asyncio.Event) -> None:

@@ -42,7 +42,8 @@ class ToolCall:
 class Reply:
     """One answer. `usage`: once, missing, twice, null or spaced. `cut` bytes go into one write, 0 for all at once.
 
-    `fields` stand beside `choices` in the answer, or in the first event: what nobody knows of.
+    `fields` stand beside `choices` in the answer, or in the first event: what nobody knows of. Its text is streamed a
+    word at a time, or so many `letters`.
     """
 
     text: str = "Hello from the fake model."
@@ -59,6 +60,7 @@ class Reply:
     fault: Fault = Fault.NONE
     raw: str | None = None
     finish: str = "stop"
+    letters: int = 0
 
     def shortened(self, most: object) -> "Reply":
         """Give the reply as a request's max_tokens allows it."""
@@ -153,10 +155,15 @@ def embeddings(request: Mapping[str, Any], model: str) -> bytes:
     return json.dumps({"object": "list", "data": data, "model": model, "usage": said}).encode()
 
 
+def _pieces(reply: Reply) -> list[str]:
+    size = reply.letters
+    return [reply.text[at : at + size] for at in range(0, len(reply.text), size)] if size else words(reply.text)
+
+
 def _deltas(reply: Reply, style: Style) -> Iterator[dict[str, Any]]:
     yield from (style.thought(word) for word in words(reply.reasoning) if word)
     if not reply.tool_calls:
-        yield from ({"content": word} for word in words(reply.text))
+        yield from ({"content": piece} for piece in _pieces(reply))
     for index, call in enumerate(_calls(reply)):
         yield from ({"tool_calls": [piece]} for piece in style.pieces({"index": index, **call}))
 

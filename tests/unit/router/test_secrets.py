@@ -10,9 +10,11 @@ from router.model import Spec
 from router.redact import redact
 from router.vault import Vault, VaultError
 from signet.v1 import providers_pb2 as pb
+from signet.v1 import secrets_pb2
 from signet.v1.providers_pb2_grpc import ProviderServiceStub
+from signet.v1.secrets_pb2_grpc import SecretServiceStub
 from tests.fakes.provider import FakeProvider, Reply
-from tests.unit.router.rig import add, code, rig
+from tests.unit.router.rig import add, code, events, rig
 
 KEY = "sk-planted-0123456789abcdef/with+signs"
 
@@ -45,6 +47,34 @@ async def test_a_planted_key_shows_up_nowhere(tmp_path: Path, capfd: pytest.Capt
     seen += [captured.out, captured.err]
     seen += [path.read_bytes().decode("latin-1") for path in (tmp_path / "home").rglob("*") if path.is_file()]
     assert not [text for text in seen if KEY in text]
+
+
+async def test_a_key_that_is_said_in_pieces_or_by_another_provider_is_taken_out(tmp_path: Path) -> None:
+    split = " ".join(KEY)
+    async with FakeProvider(key=KEY) as fake, FakeProvider() as other, rig(tmp_path / "home", fake) as running:
+        await add(running, other, "other")
+        secret = secrets_pb2.Secret(name="secrets/a")
+        await SecretServiceStub(running.channel).PutSecret(
+            secrets_pb2.PutSecretRequest(secret=secret, value="hunter2!")
+        )
+        said = f"my key is {KEY}, yours is hunter2! and {split}"
+        other.queue(Reply(said), Reply(said, letters=4), Reply(said, letters=1), Reply(raw=said, status=500))
+        seen = [
+            (await running.chat(model="other/fake-small", stream=stream)).text for stream in (False, True, True, False)
+        ]
+    texts = [json.loads(seen[0])["choices"][0]["message"]["content"], *map(told, seen[1:3])]
+    for text in texts:
+        assert KEY not in text
+        assert "hunter2!" not in text
+        assert text.count("[redacted]") == 2
+        assert text.endswith(f" and {split}"), "what is no value is left"
+    assert KEY not in seen[3]
+
+
+def told(stream: str) -> str:
+    """Put a stream's text together again."""
+    found = [event for event in events(stream) if isinstance(event, dict) and event["choices"]]
+    return "".join(event["choices"][0]["delta"].get("content") or "" for event in found)
 
 
 async def test_a_bad_new_provider_is_refused_without_quoting_its_key(tmp_path: Path) -> None:
