@@ -73,7 +73,7 @@ def _sampling(body: Mapping[str, Any], *, later: bool) -> None:
     thinking = body.get("thinking") or {"type": "disabled"}
     kind = thinking["type"]
     heat = body.get("temperature")
-    _need(heat is None or 0 <= heat <= 1, "temperature: range: 0..1")
+    _need(heat is None or (isinstance(heat, int | float) and 0 <= heat <= 1), "temperature: range: 0..1")
     if later:
         _need(
             kind != "enabled", '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive"'

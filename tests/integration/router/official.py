@@ -1,4 +1,4 @@
-"""A live router before providers of two forms, and the official OpenAI client at its door."""
+"""A live router before providers of three forms, and the official OpenAI client at its door."""
 
 import tempfile
 from collections.abc import AsyncIterator
@@ -10,12 +10,15 @@ from typing import Any
 import openai
 
 from signet.v1 import providers_pb2 as pb
+from tests.fakes.anthropic import FakeAnthropic
 from tests.fakes.provider import FakeProvider
 from tests.fakes.responses import FakeResponses
 from tests.unit.router.rig import OPERATOR, Rig, add, free_port, rig
 
-FORMS = ("chat", "responses")
+FORMS = ("chat", "responses", "messages")
 """The providers, each named after the form that it speaks."""
+
+MODELS = ("fake-small", "fake-large")
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,14 @@ async def official(**options: Any) -> AsyncIterator[Official]:
         fakes: dict[str, FakeProvider] = {
             "chat": await stack.enter_async_context(FakeProvider(key="sk-of-the-chat-provider")),
             "responses": await stack.enter_async_context(FakeResponses(key="sk-of-the-other-provider")),
+            "messages": await stack.enter_async_context(FakeAnthropic(key="sk-of-the-third", models=MODELS)),
         }
         running = await stack.enter_async_context(rig(root / "d", door_port=port, **options))
-        kinds = {"chat": pb.PROVIDER_KIND_OPENAI, "responses": pb.PROVIDER_KIND_RESPONSES}
+        kinds = {
+            "chat": pb.PROVIDER_KIND_OPENAI,
+            "responses": pb.PROVIDER_KIND_RESPONSES,
+            "messages": pb.PROVIDER_KIND_ANTHROPIC,
+        }
         for form in FORMS:
             await add(running, fakes[form], form, kind=kinds[form])
         client = openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key=OPERATOR, max_retries=0, timeout=60)

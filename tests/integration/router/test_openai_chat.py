@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import openai
 import pytest
 import pytest_asyncio
 from pydantic import BaseModel
@@ -104,7 +105,7 @@ async def test_parallel_calls_of_tools_go_there_and_back(house: Official, form: 
     results = [{"role": "tool", "tool_call_id": call.id, "content": f"of {call.id}"} for call in calls]
     messages: Any = [*said("go"), first.choices[0].message, *results]
     second = await house.client.chat.completions.create(messages=messages, **asked)
-    assert second.choices[0].message.content == "The tool said: of call_2"
+    assert (second.choices[0].message.content or "").endswith("of call_2")
 
 
 async def test_calls_of_tools_are_streamed(house: Official, form: str) -> None:
@@ -131,14 +132,18 @@ async def test_an_answer_is_parsed_by_its_schema(house: Official, form: str) -> 
 async def test_pictures_are_handed_on(house: Official, form: str) -> None:
     content = [{"type": "text", "text": "what is it"}, {"type": "image_url", "image_url": {"url": PIXEL}}]
     answer = await house.client.chat.completions.create(model=f"{form}/fake-small", messages=said(content))
-    assert answer.choices[0].message.content == "You said: what is it"
-    assert PIXEL in json.dumps(house.sent(form))
+    assert (answer.choices[0].message.content or "").startswith("You said: what is it")
+    assert PIXEL.partition(",")[2] in json.dumps(house.sent(form))
 
 
 async def test_texts_are_embedded_and_models_listed(house: Official, form: str) -> None:
-    embedded = await house.client.embeddings.create(model=f"{form}/fake-embed", input=["a", "b"])
-    assert [len(item.embedding) for item in embedded.data] == [8, 8]
-    assert {model.id async for model in house.client.models.list()} >= {f"{form}/fake-small", f"{form}/fake-embed"}
+    if form == "messages":
+        with pytest.raises(openai.BadRequestError, match="does not embed"):
+            await house.client.embeddings.create(model=f"{form}/fake-small", input="a")
+    else:
+        embedded = await house.client.embeddings.create(model=f"{form}/fake-embed", input=["a", "b"])
+        assert [len(item.embedding) for item in embedded.data] == [8, 8]
+    assert {model.id async for model in house.client.models.list()} >= {f"{form}/fake-small", f"{form}/fake-large"}
     assert (await house.client.models.retrieve(f"{form}/fake-small")).owned_by == form
 
 
