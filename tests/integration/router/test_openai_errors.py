@@ -130,7 +130,7 @@ async def test_an_error_of_the_models_own_is_passed_on_in_a_stream(house: Offici
         last = (await all_of(stream))[-1]
         assert (last.type, last.response.error.message) == ("response.failed", "the model fell over")
         return
-    with pytest.raises(openai.APIError, match="the model fell over|Overloaded"):
+    with pytest.raises(openai.APIError, match=r"the model fell over|Overloaded"):
         await all_of(stream)
 
 
