@@ -11,7 +11,7 @@ from router.dialects.messages.reach import Reach
 from router.refusal import bad_request
 
 PATH = "/messages"
-_COUNTED = ("messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control", "mcp_servers")
+_COUNTED = ("messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control")
 
 
 def parse(raw: bytes, *, counts: bool = False) -> Ask:

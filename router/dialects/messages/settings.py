@@ -16,10 +16,10 @@ DEFAULT_LIMIT = 4096
 
 _USER_LENGTH = 64  # OpenAI takes no longer one
 _ALIKE = ("temperature", "top_p", "stream")
-_ONLY = ("container", "mcp_servers")
+_ONLY = ("container",)
 _READ = (
     *_ALIKE, *_ONLY, LIMIT, "model", "messages", "system", "tools", "tool_choice", "stop_sequences", "thinking",
-    "output_config", "output_format", "metadata",
+    "output_config", "output_format", "metadata", "mcp_servers",
 )  # fmt: skip
 _ADVICE = (
     "service_tier", "inference_geo", "speed", "diagnostics", "cache_control", "context_management", "user_profile_id",
@@ -79,6 +79,7 @@ _LEFT_OUT = (
 _WRITTEN = (
     *_ALIKE, *LIMITS, *_REFUSED, *_LEFT_OUT, "model", "messages", "tools", "tool_choice", "parallel_tool_calls", "stop",
     "stream_options", "n", "user", "safety_identifier", "metadata", "response_format", "reasoning_effort", "top_k",
+    "mcp_servers",
 )  # fmt: skip
 
 _ANY_JSON = "Answer with one JSON object, and with nothing before or after it."

@@ -5,7 +5,11 @@ from typing import Any
 
 from router.dialects.messages.reach import Reach
 from router.dialects.messages.shape import listed, marked, part, text
-from router.refusal import bad_request
+from router.refusal import Refusal, bad_request
+
+_OWN = (None, "custom")
+_CALLERS = ("bash_", "text_editor_", "computer_", "browser_", "memory_", "tool_search_tool_")
+"""How types of tools begin that this form knows, and callers run; the last one looks through the tools given."""
 
 _OPEN: dict[str, Any] = {"type": "object", "properties": {}}
 _WORDS = {"auto": "auto", "any": "required", "none": "none"}
@@ -14,15 +18,35 @@ _BACK = {word: kind for kind, word in _WORDS.items()}
 
 def read(body: Mapping[str, Any], reach: Reach) -> dict[str, Any]:
     """Read `tools` and `tool_choice`. Raises Refusal (400)."""
+    ours(body)
     if body.get("tools") is None:
         return {}
     found = []
     for index, tool in enumerate(listed(body["tools"], "tools")):
-        if tool.get("type") not in (None, "custom"):
+        if tool.get("type") not in _OWN:
             reach.only(f"a tool of type {tool['type']!r}", f"tools.{index}.type")
             continue
         found.append(_read(tool, f"tools.{index}"))
     return {"tools": found, **_read_choice(body.get("tool_choice"))} if found else {}
+
+
+def ours(body: Mapping[str, Any]) -> None:
+    """Refuse (400) tools that the provider runs, and what nobody knows not to be one: all others are run by callers."""
+    if body.get("mcp_servers"):
+        raise _hosted("mcp_servers", "mcp_servers")
+    given = body.get("tools")
+    for index, tool in enumerate(given if isinstance(given, list) else ()):
+        kind = tool.get("type") if isinstance(tool, dict) else None
+        if kind not in (*_OWN, "function") and not str(kind).startswith(_CALLERS):
+            raise _hosted(str(kind), f"tools.{index}.type")
+
+
+def _hosted(kind: str, param: str) -> Refusal:
+    message = (
+        f"{param}: {kind} runs at the provider, where no policy and no budget of yours holds; give the model a tool of "
+        "your own and run it yourself (`signet api add` puts a search service behind the router)"
+    )
+    return Refusal(400, "unsupported_tool", message, param)
 
 
 def _read(tool: dict[str, Any], at: str) -> dict[str, Any]:
@@ -57,6 +81,7 @@ def write(body: Mapping[str, Any], called: list[str]) -> dict[str, Any]:
     `called` are those that the conversation names: this form wants every one of them told, so that they are named,
     and not offered, where no tools are. Raises Refusal (400).
     """
+    ours(body)
     choice = body.get("tool_choice")
     tools = [_write(tool, f"tools.{index}") for index, tool in enumerate(listed(body.get("tools") or [], "tools"))]
     if isinstance(choice, dict) and choice.get("type") == "allowed_tools":

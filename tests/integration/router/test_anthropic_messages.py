@@ -190,12 +190,12 @@ async def test_what_is_new_in_the_api_reaches_providers_that_speak_it(house: Cla
         with pytest.raises(anthropic.BadRequestError, match="Messages API"):
             await house.client.messages.create(
                 model=MODELS[form], max_tokens=50, messages=said("hi"),
-                tools=[{"type": "web_search_20250305", "name": "web_search"}],
+                tools=[{"type": "bash_20250124", "name": "bash"}],
             )  # fmt: skip
         return
     await house.client.messages.create(
         model=f"messages/{LATER}", max_tokens=50, messages=said("hi"), thinking={"type": "adaptive"},
-        tools=[{"type": "web_search_20250305", "name": "web_search"}], cache_control={"type": "ephemeral"},
+        tools=[{"type": "bash_20250124", "name": "bash"}], cache_control={"type": "ephemeral"},
         extra_headers={"anthropic-beta": "some-beta-2026-01-01", "x-other": "no"},
     )  # fmt: skip
     asked = house.fakes[form].asked[-1]
@@ -203,6 +203,6 @@ async def test_what_is_new_in_the_api_reaches_providers_that_speak_it(house: Cla
     assert asked.headers["anthropic-version"] == "2023-06-01"
     assert "x-other" not in asked.headers
     assert "authorization" not in asked.headers
-    assert asked.body["tools"][0]["type"] == "web_search_20250305"
+    assert asked.body["tools"][0]["type"] == "bash_20250124"
     assert asked.body["model"] == LATER
     assert EARLIER != LATER

@@ -94,6 +94,10 @@ def call(arguments: str) -> Any:
     return {"tool_calls": [{"id": "t", "function": {"name": "look", "arguments": arguments}}]}
 
 
+def test_a_call_is_why_it_stopped_whatever_a_server_says() -> None:
+    assert message(choice(call("{}"), "stop"))[0]["stop_reason"] == "tool_use"
+
+
 def test_arguments_that_are_no_object_are_the_providers_fault() -> None:
     for arguments in ("{", "[]", "1"):
         with pytest.raises(Refusal) as caught:

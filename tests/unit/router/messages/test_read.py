@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from router.ask import Ask
+from router.ask import CHAT, Ask
 from router.dialects.codec import pick
 from router.dialects.forms import face
 from router.refusal import Refusal
@@ -180,9 +180,8 @@ def test_a_schema_is_a_response_format() -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"mcp_servers": [{"url": "https://a"}]},
         {"container": "c"},
-        {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
+        {"tools": [{"type": "bash_20250124", "name": "bash"}]},
         {"messages": [{"role": "user", "content": [{"type": "container_upload", "file_id": "f"}]}]},
         {"messages": [{"role": "user", "content": [
             {"type": "document", "source": {"type": "file", "file_id": "f"}}]}]},
@@ -228,6 +227,26 @@ def test_a_wrong_request_is_refused_and_says_where(fields: Any, path: str) -> No
     with pytest.raises(Refusal) as caught:
         asked(**fields)
     assert (caught.value.status, caught.value.param) == (400, path)
+
+
+@pytest.mark.parametrize("kind", ["web_search_20250305", "web_fetch_20250910", "code_execution_20250825", "mcp_toolset",
+                                  "advisor_20260301", "whatever_is_new"])  # fmt: skip
+def test_tools_that_the_provider_runs_are_refused(kind: str) -> None:
+    chat = json.dumps({"model": "a/b", "messages": [{"role": "user", "content": "hi"}], "tools": [{"type": kind}]})
+    with pytest.raises(Refusal, match="no policy") as caught:
+        asked(tools=[{"type": kind, "name": "x"}])
+    assert (caught.value.status, caught.value.code) == (400, "unsupported_tool")
+    with pytest.raises(Refusal, match="no policy"):
+        pick(face("chat").parse(CHAT, chat.encode()), "messages").request("claude")
+
+
+def test_servers_of_tools_that_the_provider_calls_are_refused() -> None:
+    servers = [{"type": "url", "url": "https://a", "name": "a"}]
+    chat = json.dumps({"model": "a/b", "messages": [{"role": "user", "content": "hi"}], "mcp_servers": servers})
+    with pytest.raises(Refusal, match="no policy"):
+        asked(mcp_servers=servers)
+    with pytest.raises(Refusal, match="no policy"):
+        pick(face("chat").parse(CHAT, chat.encode()), "messages").request("claude")
 
 
 def test_a_provider_that_knows_no_marks_of_caches_is_not_told_of_them() -> None:

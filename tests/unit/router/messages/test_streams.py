@@ -239,6 +239,23 @@ def test_a_stream_between_two_of_one_form_passes_byte_for_byte(reply: Reply) -> 
     assert reading.settle(1) == Usage(**{**vars(USAGE), "output_tokens": form.usage(reply)["output_tokens"]})
 
 
+def test_a_passing_stream_that_said_why_it_stopped_is_whole_without_its_last_event() -> None:
+    reading = pick(asked("messages"), "messages").reading()
+    run(reading, native(TEXT)[:-1])
+    assert (reading.complete, reading.done) == (True, False)
+    assert events(reading.end()) == [{"type": "message_stop"}]
+
+
+def test_a_translated_stream_that_does_not_say_what_it_used_is_estimated() -> None:
+    reading = pick(asked("chat"), "messages").reading()
+    start, *rest = native(Reply("word " * 40, usage="missing"))
+    begun = start.replace(b'"content":[]', b'"content":[],"usage":{"input_tokens":11,"output_tokens":1}')
+    run(reading, [begun, *rest])
+    assert reading.complete
+    assert reading.settle(400).estimated
+    assert reading.settle(400).output_tokens >= 40
+
+
 def test_a_passing_stream_that_does_not_say_what_it_used_is_estimated() -> None:
     for reply in (Reply("word " * 40, usage="missing"), Reply("word " * 40, usage="null")):
         reading = pick(asked("messages"), "messages").reading()

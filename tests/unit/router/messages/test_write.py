@@ -50,6 +50,11 @@ def test_who_speaks_twice_has_one_turn_and_who_says_nothing_has_none() -> None:
     assert [block["text"] for block in said[0]["content"]] == ["hi", "hi", "x"]
 
 
+def test_of_empty_texts_nothing_is_left() -> None:
+    parts = [{"type": "text", "text": ""}, {"type": "text", "text": "x"}]
+    assert turns({"role": "user", "content": parts})[0]["content"] == [{"type": "text", "text": "x"}]
+
+
 def test_calls_are_followed_by_what_the_tools_gave() -> None:
     said = turns(
         HI, {"role": "assistant", "content": None, "tool_calls": [call("a.b:1", '{"x":1}'), call("c2", "")]},
