@@ -32,7 +32,7 @@ class Found:
 
 
 async def scan(wire: Wire, hosts: Sequence[str]) -> list[Found]:
-    """Ask every place once, for two seconds, and what answers which server it is; what does not answer is left out.
+    """Ask every place for two seconds, and for two more what answers which server it is; what does not is left out.
 
     Raises InvalidArgument.
     """

@@ -141,7 +141,8 @@ def key(call: Call, *, name: str, key_stdin: bool, key_env: str | None, key_file
 def scan(call: Call, *, hosts: tuple[str, ...], adds: bool) -> None:
     """Look for local servers of models on the hosts that are named, at the ports they usually have.
 
-    A host is a name or an address, with `:port` one place only. Each is asked once, for two seconds; nothing else is.
+    A host is a name or an address, with `:port` one place only. Each has two seconds to answer, and two more to say
+    which server it is; nothing else is asked.
     """
     from signet.cli.found import line, new, table
     from signet.cli.output import emit_all

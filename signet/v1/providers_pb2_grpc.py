@@ -77,8 +77,8 @@ class ProviderServiceServicer:
     """
 
     def CreateProvider(self, request, context):
-        """CreateProvider adds an endpoint and its key. Where no kind is given, the endpoint is asked once, for two seconds, which
-        server it is. Errors: ALREADY_EXISTS, INVALID_ARGUMENT (field violations).
+        """CreateProvider adds an endpoint and its key. Where no kind is given, the endpoint is asked which server it is, for four
+        seconds at most. Errors: ALREADY_EXISTS, INVALID_ARGUMENT (field violations).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

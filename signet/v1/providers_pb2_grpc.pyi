@@ -34,8 +34,8 @@ class ProviderServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ProviderServiceAsyncStub: ...
     CreateProvider: _grpc.UnaryUnaryMultiCallable[_providers_pb2.CreateProviderRequest, _providers_pb2.CreateProviderResponse]
-    """CreateProvider adds an endpoint and its key. Where no kind is given, the endpoint is asked once, for two seconds, which
-    server it is. Errors: ALREADY_EXISTS, INVALID_ARGUMENT (field violations).
+    """CreateProvider adds an endpoint and its key. Where no kind is given, the endpoint is asked which server it is, for four
+    seconds at most. Errors: ALREADY_EXISTS, INVALID_ARGUMENT (field violations).
     """
     ListProviders: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ListProvidersRequest, _providers_pb2.ListProvidersResponse]
     """ListProviders returns providers by name, a page at a time."""
@@ -58,8 +58,8 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateProvider: _aio.UnaryUnaryMultiCallable[_providers_pb2.CreateProviderRequest, _providers_pb2.CreateProviderResponse]  # type: ignore[assignment]
-    """CreateProvider adds an endpoint and its key. Where no kind is given, the endpoint is asked once, for two seconds, which
-    server it is. Errors: ALREADY_EXISTS, INVALID_ARGUMENT (field violations).
+    """CreateProvider adds an endpoint and its key. Where no kind is given, the endpoint is asked which server it is, for four
+    seconds at most. Errors: ALREADY_EXISTS, INVALID_ARGUMENT (field violations).
     """
     ListProviders: _aio.UnaryUnaryMultiCallable[_providers_pb2.ListProvidersRequest, _providers_pb2.ListProvidersResponse]  # type: ignore[assignment]
     """ListProviders returns providers by name, a page at a time."""
@@ -85,8 +85,8 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _providers_pb2.CreateProviderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_providers_pb2.CreateProviderResponse, _abc.Awaitable[_providers_pb2.CreateProviderResponse]]:
-        """CreateProvider adds an endpoint and its key. Where no kind is given, the endpoint is asked once, for two seconds, which
-        server it is. Errors: ALREADY_EXISTS, INVALID_ARGUMENT (field violations).
+        """CreateProvider adds an endpoint and its key. Where no kind is given, the endpoint is asked which server it is, for four
+        seconds at most. Errors: ALREADY_EXISTS, INVALID_ARGUMENT (field violations).
         """
 
     @_abc_1.abstractmethod
