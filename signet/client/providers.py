@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from signet.v1.providers_pb2_grpc import ProviderServiceAsyncStub
 
 
+_SCAN_SECONDS = 120.0  # 64 hosts that swallow every packet take half a minute
+
+
 class AsyncProviders:
     """The endpoints that the router asks. Names may be short (`acme`) or full (`providers/acme`)."""
 
@@ -75,7 +78,8 @@ class AsyncProviders:
         has that one's name and an `origin`. Raises InvalidArgument.
         """
         request = pb.ScanProvidersRequest(hosts=hosts)
-        return (await self._connection.call(self._stub.ScanProviders, request)).providers
+        call = self._connection.call(self._stub.ScanProviders, request, timeout_seconds=_SCAN_SECONDS)
+        return (await call).providers
 
     async def set_key(self, name: str, key: str) -> pb.Provider:
         """Replace a provider's key, at most 8 KiB; empty removes it. Calls that run go on with the old one.
