@@ -144,7 +144,7 @@ async def _serving(
     selection = Selection(book, fleet.models)
     broker = Broker(fleet, Means(wire, meter, book, bounds), selection, kept.redactor)
     apis = ApiStore(engine)
-    relay = Relay(wire, meter, options.deadlines, log)
+    relay = Relay(wire, meter, options.deadlines, kept.redactor, log)
     calls = Apis(authoriser, apis, Credentials(secrets), Rates(), relay)
     door = Door(
         paths(authoriser, broker, secrets, calls), log, body_bytes=options.body_bytes, idle_seconds=options.idle_seconds
@@ -157,7 +157,7 @@ async def _serving(
             rpc.serving(
                 [
                     *_services(fleet, wire, ledger, meter, secrets),
-                    _apis(apis),
+                    _apis(apis, secrets),
                     _routes(fleet, selection),
                     _inference(authoriser, broker, options),
                 ],
@@ -222,13 +222,13 @@ async def _watched(home: Home, options: RouterOptions) -> AsyncIterator[Child]:
         await asyncio.wait([watching])
 
 
-def _apis(store: "ApiStore") -> "Service":
+def _apis(store: "ApiStore", secrets: "Secrets") -> "Service":
     from router.services.apis import ApiServer
     from signet.kit.rpc import Service
     from signet.v1 import apis_pb2, apis_pb2_grpc
 
     descriptor = apis_pb2.DESCRIPTOR.services_by_name["ApiService"]
-    return Service(descriptor, apis_pb2_grpc.add_ApiServiceServicer_to_server, ApiServer(store))
+    return Service(descriptor, apis_pb2_grpc.add_ApiServiceServicer_to_server, ApiServer(store, secrets))
 
 
 def _routes(fleet: "Fleet", selection: "Selection") -> "Service":

@@ -10,7 +10,7 @@ from router.refusal import Refusal
 from router.rotation import Rotation, Standing
 from router.store.secrets import Kept, SecretStore
 from router.vault import Vault, VaultError
-from signet.kit.errors import FailedPrecondition, NotFound, SignetError
+from signet.kit.errors import FailedPrecondition, NotFound, SignetError, near
 from signet.kit.log import Log
 from signet.kit.times import now_micros
 
@@ -48,6 +48,14 @@ class Secrets:
         stored = [kept for kept in await self._store.page(after, limit) if (kept.id, kept.owner) not in self._given]
         given = [kept for key, kept in self._shown.items() if key > after]
         return sorted([*stored, *given], key=lambda kept: (kept.id, kept.owner))[:limit]
+
+    async def check(self, ident: str) -> None:
+        """See that somebody has a secret of that name. Raises NotFound."""
+        if any(name == ident for name, _ in self._given) or await self._store.sealed(ident):
+            return
+        names = {kept.id for kept in await self.page(("", ""), _PAGE)}
+        message = f"there is no secret {ident}.{near(ident, names)}"
+        raise NotFound("SECRET_NOT_FOUND", message, hint=f"signet secret put {ident}")
 
     async def remove(self, ident: str, owner: str) -> None:
         """Forget a secret at once. Raises NotFound, FailedPrecondition."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from router.apis.api import Api
 from router.authorise import Identity
+from router.owners import owners
 from router.refusal import Refusal
 from router.secrets import Secrets
 
@@ -21,16 +22,16 @@ class Credentials:
     def __init__(self, secrets: Secrets, clock: Callable[[], float] = time.monotonic) -> None:
         self._secrets = secrets
         self._clock = clock
-        self._known: dict[tuple[str, str], tuple[float, str]] = {}
+        self._known: dict[tuple[str, ...], tuple[float, str]] = {}
 
     async def of(self, api: Api, who: Identity) -> str:
         """Give an API's credential, empty where it needs none. Raises Refusal (503) where the vault gives none.
 
-        A secret that belongs to an agent is used for calls of this agent alone.
+        Of those of its name it is the agent's, else that of the user who asked for the run, else everybody's.
         """
         if not api.secret:
             return ""
-        key = (api.secret, who.agent)
+        key = (api.secret, *owners(who))
         found = self._known.get(key)
         if found is not None and found[0] > self._clock():
             return found[1]

@@ -43,12 +43,13 @@ class Relay:
     """Calls APIs. Redirects are passed on and never followed: a credential goes to its API's address, nowhere else.
 
     A call costs its price whatever the API answers, for nobody knows what it charges for; one that never reached it
-    costs nothing.
+    costs nothing. `redactor` knows every credential that the vault gives.
     """
 
     wire: Wire
     meter: Meter
     deadlines: Deadlines
+    redactor: Redactor
     log: Log
 
     async def call(self, api: Api, who: Identity, sent: Sent, credential: str, reply: Reply) -> None:
@@ -60,10 +61,9 @@ class Relay:
         price = api.call_price_microusd
         charged = Target(api.name, api.name, price_source="" if price is None else "user")
         most = Estimate(price, 0, 0, math.ceil(self.deadlines.total_seconds))
-        redactor = Redactor([credential] if credential else [])
         try:
             async with await self.meter.reserve(who, charged, most, uuid7()) as reservation:
-                call = _Call(self, api, reservation, redactor, reply)
+                call = _Call(self, api, reservation, reply)
                 await call.run(*_request(api, sent, credential))
         except Refusal as refusal:
             if not reply.started:
@@ -75,12 +75,12 @@ class Relay:
 class _Call:
     """A call that is reserved."""
 
-    def __init__(self, relay: Relay, api: Api, reservation: Reservation, redactor: Redactor, reply: Reply) -> None:
+    def __init__(self, relay: Relay, api: Api, reservation: Reservation, reply: Reply) -> None:
         self._relay = relay
         self._api = api
         self._reservation = reservation
-        self._redactor = redactor
-        self._flow = redactor.stream()
+        self._redactor = relay.redactor
+        self._flow = relay.redactor.stream()
         self._reply = reply
         self._watch = Watch()
 

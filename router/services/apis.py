@@ -15,6 +15,7 @@ from router.apis.api import (
     Api,
 )
 from router.apis.place import NOWHERE, Place, place
+from router.secrets import Secrets
 from router.services.providers import url_trouble
 from router.store.apis import ApiStore
 from signet.kit.errors import invalid
@@ -30,14 +31,18 @@ Problems = list[tuple[str, str]]
 
 
 class ApiServer(ApiServiceServicer):
-    """Answers from the store."""
+    """Answers from the store; an API's secret has to be there when it is put."""
 
-    def __init__(self, store: ApiStore) -> None:
+    def __init__(self, store: ApiStore, secrets: Secrets) -> None:
         self._store = store
+        self._secrets = secrets
 
     async def PutApi(self, request: pb.PutApiRequest, context: Any) -> pb.PutApiResponse:
         """Store an API."""
-        return pb.PutApiResponse(api=wire(await self._store.put(read(request.api))))
+        api = read(request.api)
+        if api.secret:
+            await self._secrets.check(api.secret)
+        return pb.PutApiResponse(api=wire(await self._store.put(api)))
 
     async def GetApi(self, request: pb.GetApiRequest, context: Any) -> pb.GetApiResponse:
         """Return an API."""

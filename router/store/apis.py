@@ -12,7 +12,7 @@ from router.apis.allow import rule
 from router.apis.api import MAX_APIS, Api
 from router.apis.place import place
 from router.store.database import reading, writing
-from router.store.schema import apis, secrets
+from router.store.schema import apis
 from signet.kit.errors import NotFound, ResourceExhausted, Unavailable, near
 
 
@@ -24,11 +24,9 @@ class ApiStore:
         self._reading = reading(engine)
 
     async def put(self, api: Api) -> Api:
-        """Store an API, over an earlier one. Raises NotFound for its secret, ResourceExhausted above MAX_APIS."""
+        """Store an API, over an earlier one. Raises ResourceExhausted above MAX_APIS."""
         values = _values(api)
         async with writing(self._engine) as connection:
-            if api.secret:
-                await _check_secret(connection, api.secret)
             result = await connection.execute(update(apis).where(apis.c.id == api.id).values(values))
             if result.rowcount == 0:
                 if (await connection.execute(select(func.count()).select_from(apis))).scalar_one() >= MAX_APIS:
@@ -75,13 +73,6 @@ class ApiStore:
         except SQLAlchemyError as error:
             message = f"the router's database cannot be read ({type(error).__name__})"
             raise Unavailable("STORE_UNAVAILABLE", message, hint="signet doctor") from error
-
-
-async def _check_secret(connection: AsyncConnection, ident: str) -> None:
-    names = (await connection.execute(select(secrets.c.id))).scalars().all()
-    if ident not in names:
-        message = f"there is no secret {ident}.{near(ident, names)}"
-        raise NotFound("SECRET_NOT_FOUND", message, hint=f"signet secret put {ident}")
 
 
 def _missing(ident: str, names: Iterable[str]) -> NotFound:

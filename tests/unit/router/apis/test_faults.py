@@ -272,6 +272,24 @@ async def test_a_secret_of_an_agent_serves_calls_of_this_agent_alone(bench: Benc
     assert bench.asked.headers["authorization"] == "Bearer theirs"
 
 
+async def test_each_agent_calls_with_a_secret_of_its_own_where_it_has_one(bench: Bench) -> None:
+    await bench.put_secret("theirs", owner="agents/a2")
+    theirs = bench.token("search", agent="agents/a2")
+    for token, value in ((theirs, "theirs"), (bench.token("search"), VALUE), (theirs, "theirs")):
+        assert (await bench.call(token=token)).status_code == 200
+        assert bench.asked.headers["authorization"] == f"Bearer {value}"
+
+
+async def test_a_credential_can_come_from_the_environment(tmp_path: Path, site: Site) -> None:
+    environment = {"SIGNET_SECRET_SEARCH_KEY": "of-the-environment"}
+    async with rig(tmp_path / "home", environment=environment) as running:
+        bench = Bench(running, site)
+        await bench.put()
+        site.answer = lambda asked: plain(asked.headers["authorization"].encode())
+        assert (await bench.call()).text == "Bearer [redacted]"
+        assert bench.asked.headers["authorization"] == "Bearer of-the-environment"
+
+
 async def test_a_credential_that_no_header_can_carry_is_an_error_and_no_call(bench: Bench) -> None:
     await bench.put_secret("é\u2028x")
     assert code(await bench.call()) == (503, "api_unavailable")
