@@ -31,7 +31,9 @@ class Passing:
         """Give the event, if it is not the last. Raises Garbage."""
         data = payload(event)
         if data is None:
-            return event  # a comment or a field that we know nothing of
+            # A comment, or a field that we know nothing of. Before the first event it would only be the byte after
+            # which nobody else can be asked.
+            return event if self._events else b""
         if data == b"[DONE]":
             return b""  # some servers say it after the last event, as chat does
         if not (data.startswith(b"{") and data.endswith(b"}")):

@@ -26,6 +26,7 @@ from signet.v1 import budgets_pb2
 from signet.v1 import inference_pb2 as pb
 from signet.v1.budgets_pb2_grpc import BudgetServiceStub
 from signet.v1.inference_pb2_grpc import InferenceServiceStub
+from tests.fakes.llamacpp import FakeLlamaCpp
 from tests.fakes.provider import FakeProvider, Fault, Reply
 from tests.fakes.responses import FakeResponses
 from tests.unit.router.rig import VIEWER, Rig, add, rig
@@ -119,6 +120,15 @@ async def test_tokens_are_estimated_where_nobody_counts_and_nothing_is_asked(fak
     assert found.exact is False
     assert 400 <= found.input_tokens <= 800
     assert not fake.asked
+
+
+async def test_tokens_are_exact_where_the_provider_counts(running: Rig, stub: Any) -> None:
+    async with FakeLlamaCpp() as counting:
+        await add(running, counting, "counting", kind="PROVIDER_KIND_LLAMACPP")
+        model = f"counting/{counting.models[0]}"
+        found = await stub.CountTokens(pb.CountTokensRequest(body=asked(model=model)))
+        assert found.exact
+        assert found.input_tokens > 0
 
 
 async def test_a_provider_of_another_form_is_asked_alike(running: Rig, stub: Any) -> None:

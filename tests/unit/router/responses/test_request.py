@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.ask import CHAT, Ask, parse
+from router.budgets.estimate import Ceiling, bound
 from router.dialects.codec import pick
 from router.dialects.forms import dialect, face
+from router.price import Price
 from router.refusal import Refusal
 
 FUNCTION = {"type": "function", "name": "look", "description": "Looks.", "parameters": {"type": "object"}}
@@ -223,6 +225,24 @@ def test_what_only_this_form_can_say_is_for_its_own_providers(fields: dict[str, 
     assert ask.unbounded == (code == "conversation_not_kept")
     sent = json.loads(pick(ask, "responses").request("large").body or b"")
     assert sent == {**(ask.native or {}), "model": "large"}
+
+
+def test_what_lies_elsewhere_may_be_as_long_as_the_context_and_what_is_here_is_not() -> None:
+    ceiling = Ceiling(context_tokens=9000, output_tokens=100, seconds=60)
+    price = Price(1_000_000, 2_000_000)
+    _, elsewhere = bound(asked(previous_response_id="resp_1"), price, ceiling, put=False)
+    _, here = bound(asked(), price, ceiling, put=False)
+    assert (elsewhere.input_tokens, elsewhere.cost_microusd) == (9000, 9200)
+    assert here.input_tokens < 100
+
+
+def test_a_limit_reaches_its_provider_in_the_providers_own_word() -> None:
+    ceiling = Ceiling(context_tokens=9000, output_tokens=100, seconds=60, field="max_completion_tokens")
+    ask, most = bound(asked(max_output_tokens=7), Price(None, None), ceiling, put=False)
+    assert most.output_tokens == 7
+    sent = json.loads(pick(ask, "chat").request("m").body or b"")
+    assert (sent["max_completion_tokens"], "max_tokens" in sent) == (7, False)
+    assert json.loads(pick(ask, "responses").request("m").body or b"")["max_output_tokens"] == 7
 
 
 def test_a_native_request_goes_as_it_came_but_for_model_and_limit() -> None:

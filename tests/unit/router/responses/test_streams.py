@@ -381,6 +381,12 @@ def test_events_that_nobody_knows_are_passed_on_and_not_translated() -> None:
     assert Flow(chat_reading()).feed(events) == b""
 
 
+def test_comments_are_passed_on_after_the_first_event_only() -> None:
+    event = events_of({"type": "response.output_text.delta", "delta": "a"})
+    flow = Flow(Passing())
+    assert flow.feed(b": ping\n\n" + event + b": ping\n\n") == event + b": ping\n\n"
+
+
 def test_what_was_cut_off_is_estimated_from_its_deltas_alone() -> None:
     padded = {"type": "response.output_text.delta", "delta": "Hello", "obfuscation": "x" * 4000}
     passing = Passing()
