@@ -6,7 +6,7 @@ from typing import Any
 from router.model import Health, Profile, State
 from router.providers.manner import READY, Fact, Plain, guess
 from router.providers.reader import Reader, part, texts, tokens
-from router.providers.shape import Body, limited, plain_roles, templated_effort
+from router.providers.shape import Body, limited, plain_roles, templated_effort, thoughts_as
 
 _LOADING = 503
 _THINKS = ("<think>", "enable_thinking", "reasoning_effort")
@@ -20,7 +20,7 @@ class LlamaCpp(Plain):
 
     def shape(self, body: Body) -> Body:
         """Use the words that all its versions know."""
-        return templated_effort(plain_roles(limited(body)))
+        return templated_effort(plain_roles(thoughts_as(limited(body), "reasoning_content")))
 
     async def health(self, reader: Reader) -> Health:
         """Ask whether the model has loaded."""

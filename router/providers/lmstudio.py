@@ -6,7 +6,7 @@ from typing import Any
 from router.model import Profile
 from router.providers.manner import Fact, Plain
 from router.providers.reader import Reader, part, rows, texts, tokens
-from router.providers.shape import Body, limited, plain_roles
+from router.providers.shape import Body, limited, plain_roles, thoughts_as
 
 _ANY = "json_object"
 _OBJECT: Mapping[str, Any] = {
@@ -22,7 +22,7 @@ class LMStudio(Plain):
 
     def shape(self, body: Body) -> Body:
         """Use the words that it knows; of JSON it knows that with a schema only, so any object is asked for as one."""
-        body = plain_roles(limited(body))
+        body = plain_roles(thoughts_as(limited(body), "reasoning_content"))
         form = body.get("response_format")
         return {**body, "response_format": _OBJECT} if isinstance(form, dict) and form.get("type") == _ANY else body
 

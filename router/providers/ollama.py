@@ -8,7 +8,7 @@ from typing import Any
 from router.model import Profile
 from router.providers.manner import Fact, Plain, guess
 from router.providers.reader import Reader, part, rows, texts, tokens
-from router.providers.shape import Body, common_effort, limited, plain_roles
+from router.providers.shape import Body, common_effort, limited, plain_roles, thoughts_as
 
 _AT_ONCE = 4
 _MOST_DETAILS = 500
@@ -25,7 +25,7 @@ class Ollama(Plain):
 
     def shape(self, body: Body) -> Body:
         """Use the words that it knows; what it does not know it drops in silence, a bound of the answer among it."""
-        return common_effort(plain_roles(limited(body)))
+        return common_effort(plain_roles(thoughts_as(limited(body), "reasoning")))
 
     async def facts(
         self, reader: Reader, listed: Sequence[Mapping[str, Any]], names: Sequence[str]

@@ -8,7 +8,7 @@ from router.model import Profile
 from router.price import Price
 from router.providers.manner import Fact, Plain
 from router.providers.reader import Reader, part, texts, tokens
-from router.providers.shape import Body, limited, without
+from router.providers.shape import Body, limited, thoughts_as, without
 
 _MICRO = 1_000_000
 _MOST = Decimal(1)
@@ -22,7 +22,7 @@ class OpenRouter(Plain):
 
     def shape(self, body: Body) -> Body:
         """Ask for the cost, and for thinking in its own words."""
-        body = limited(body)
+        body = thoughts_as(limited(body), "reasoning")
         given = body.get("usage")
         body = {**body, "usage": {**(given if isinstance(given, dict) else {}), "include": True}}
         effort = body.get("reasoning_effort")

@@ -34,6 +34,19 @@ def plain_roles(body: Body) -> Body:
     return {**body, "messages": [{**each, "role": "system"} if _developers(each) else each for each in messages]}
 
 
+def thoughts_as(body: Body, word: str) -> Body:
+    """Give earlier thoughts back under the server's own word for them: under the other one it would not see them."""
+    messages = body.get("messages")
+    other = "reasoning" if word == "reasoning_content" else "reasoning_content"
+
+    def foreign(message: Any) -> bool:
+        return isinstance(message, Mapping) and other in message and word not in message
+
+    if not isinstance(messages, list) or not any(map(foreign, messages)):
+        return body
+    return {**body, "messages": [_renamed(each, other, word) if foreign(each) else each for each in messages]}
+
+
 def common_effort(body: Body) -> Body:
     """Say how much to think in words that are known."""
     effort = body.get("reasoning_effort")
@@ -80,6 +93,10 @@ def refuses_usage(status: int, body: bytes) -> bool:
     cost; and nothing else is ever left out that a caller asked for: that would be another request.
     """
     return status in _REFUSED and _USAGE.encode() in body
+
+
+def _renamed(message: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
+    return {new if name == old else name: value for name, value in message.items()}
 
 
 def _developers(message: Any) -> bool:

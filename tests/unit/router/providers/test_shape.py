@@ -33,6 +33,8 @@ MANNERS: dict[str, type[Manner]] = {
 }  # fmt: skip
 USER = {"role": "user", "content": "hi"}
 SYSTEM, DEVELOPER = {"role": "system", "content": "be"}, {"role": "developer", "content": "be"}
+THOUGHT = {"role": "assistant", "reasoning_content": "well", "content": "hi"}
+THOUGHT_TOO = {"role": "assistant", "reasoning": "well", "content": "hi"}
 COSTS = {"usage": {"include": True}}
 OLD = {"max_tokens": 7}
 
@@ -48,6 +50,11 @@ OLD = {"max_tokens": 7}
         ("OPENROUTER", {"usage": {"x": 1}}, {"usage": {"x": 1, "include": True}}),
         ("OLLAMA LMSTUDIO LLAMACPP VLLM", {"messages": [DEVELOPER, USER]}, {"messages": [SYSTEM, USER]}),
         ("OPENAI", {"messages": [DEVELOPER, USER]}, {"messages": [DEVELOPER, USER]}),
+        ("OLLAMA", {"messages": [THOUGHT, USER]}, {"messages": [THOUGHT_TOO, USER]}),
+        ("OPENROUTER", {"messages": [THOUGHT, USER]}, {"messages": [THOUGHT_TOO, USER], **COSTS}),
+        ("LLAMACPP LMSTUDIO", {"messages": [THOUGHT_TOO, USER]}, {"messages": [THOUGHT, USER]}),
+        ("OPENAI LLAMACPP LMSTUDIO VLLM", {"messages": [THOUGHT, USER]}, {"messages": [THOUGHT, USER]}),
+        ("OPENAI OLLAMA VLLM", {"messages": [THOUGHT_TOO, USER]}, {"messages": [THOUGHT_TOO, USER]}),
         ("OPENROUTER", {"messages": [DEVELOPER, USER]}, {"messages": [DEVELOPER, USER], **COSTS}),
         ("OLLAMA", {"reasoning_effort": "minimal"}, {"reasoning_effort": "low"}),
         ("OLLAMA OPENAI LMSTUDIO", {"reasoning_effort": "high"}, {"reasoning_effort": "high"}),
