@@ -16,6 +16,11 @@ _PIECE_BYTES = 65536
 _PIECES = 16  # taken at once, so that one that floods does not keep the others waiting
 
 
+_KEEPER = "router"
+"""The program that keeps keys and secrets."""
+_SECRET = ("SIGNET_SECRET_", "OPENAI_API_KEY", "PGPASSWORD")
+
+
 class Child:
     """A started program."""
 
@@ -33,7 +38,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                env=os.environ | program.environment | told,
+                env=_handed(program) | dict(program.environment) | told,
                 start_new_session=True,  # the terminal's Ctrl-C is for the supervisor, which stops them in order
             )
         except OSError:
@@ -103,3 +108,10 @@ class Child:
 def _kill_group(pid: int) -> None:
     with suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
+
+
+def _handed(program: Program) -> dict[str, str]:
+    """Give the environment that a program inherits: the keys and secrets in it are for one alone."""
+    if program.name == _KEEPER:
+        return dict(os.environ)
+    return {name: value for name, value in os.environ.items() if not name.startswith(_SECRET)}
