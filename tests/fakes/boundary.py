@@ -58,6 +58,8 @@ class Boundary:
     sandboxes: dict[str, sandboxes_pb2.Sandbox] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     secrets: dict[str, tuple[secrets_pb2.Secret, str]] = field(default_factory=dict)
+    keys: list[str] = field(default_factory=lambda: ["f" * 16])
+    problem: str = ""
     watchers: list[asyncio.Queue[approvals_pb2.Approval | None]] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
     """Sizes of terminals that were asked for."""
@@ -370,6 +372,7 @@ class Secrets(secrets_pb2_grpc.SecretServiceServicer):
     async def PutSecret(self, request: Any, context: Any) -> Any:
         secret = secrets_pb2.Secret(create_time=_time(), update_time=_time())
         secret.MergeFrom(request.secret)
+        secret.origin = secrets_pb2.SECRET_ORIGIN_STORED
         self.kept.secrets[secret.name] = (secret, request.value)
         return secrets_pb2.PutSecretResponse(secret=secret)
 
@@ -381,6 +384,18 @@ class Secrets(secrets_pb2_grpc.SecretServiceServicer):
         _found(self.kept.secrets, request.name, "secret")
         del self.kept.secrets[request.name]
         return secrets_pb2.DeleteSecretResponse()
+
+    async def GetVault(self, request: Any, context: Any) -> Any:
+        return secrets_pb2.GetVaultResponse(vault=self._vault())
+
+    async def RotateVaultKey(self, request: Any, context: Any) -> Any:
+        self.kept.keys.insert(0, f"{len(self.kept.keys):016x}")
+        return secrets_pb2.RotateVaultKeyResponse(vault=self._vault())
+
+    def _vault(self) -> secrets_pb2.Vault:
+        keys = [secrets_pb2.VaultKey(id=ident) for ident in self.kept.keys]
+        keys[0].values = len(self.kept.secrets)
+        return secrets_pb2.Vault(keys=keys, problem=self.kept.problem)
 
 
 def control_services(kept: Boundary) -> list[Service]:

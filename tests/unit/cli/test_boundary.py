@@ -227,6 +227,40 @@ def test_a_secret_comes_by_pipe_or_file_and_never_comes_out(cli: Cli, fleet: Hos
     assert cli.run("secret", "delete", "a", "--yes").returncode == 3
 
 
+def test_a_secret_comes_from_the_environment_and_is_a_users_or_an_agents(
+    cli: Cli, fleet: Hosted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLANTED", "from-environment")
+    done = cli.run("secret", "put", "a", "--env", "PLANTED", "--user", "operator")
+    assert done.returncode == 0, done.stderr
+    (kept, value) = fleet.state.boundary.secrets["secrets/a"]
+    assert (kept.owner, value) == ("tokens/operator", "from-environment")
+    shown = cli.run("secret", "list").stdout
+    assert "tokens/operator" in shown
+    assert "stored" in shown
+    for words in (
+        ("put", "a", "--env", "NOT_THERE"),
+        ("put", "a", "--env", "PLANTED", "--file", "x"),
+        ("put", "a", "--env", "PLANTED", "--user", "operator", "--owner", "assistant"),
+    ):
+        refused = cli.run("secret", *words)
+        assert refused.returncode == 2
+        assert "from-environment" not in refused.stdout + refused.stderr
+    assert cli.run("secret", "delete", "a", "--user", "operator", "--yes").returncode == 0
+
+
+def test_the_vault_is_shown_and_its_key_changed(cli: Cli, fleet: Hosted) -> None:
+    cli.run("secret", "put", "a", stdin=b"value")
+    before = cli.run("vault", "status")
+    assert "ffffffffffffffff" in before.stdout
+    done = cli.run("vault", "rotate")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.index("0000000000000001") < done.stdout.index("ffffffffffffffff")
+    assert "back up" in done.stdout + done.stderr
+    fleet.state.boundary.problem = "keys/vault.key is missing"
+    assert "keys/vault.key is missing" in cli.run("vault", "status").stdout
+
+
 @pytest.mark.parametrize("value", [b"", b"\n", b"two\nlines", b"nul\0", b"\xff", b"x" * 70_000])
 def test_a_bad_secret_is_refused_without_being_shown(cli: Cli, fleet: Hosted, value: bytes) -> None:
     done = cli.run("secret", "put", "a", stdin=value)
