@@ -24,7 +24,7 @@ def parse(raw: bytes, *, counts: bool = False) -> Ask:
     if not isinstance(stream, bool):
         raise bad_request("stream: must be true or false", "stream")
     limit = body.get(settings.LIMIT)
-    if not counts and (type(limit) is not int or limit < 0):
+    if (limit is None and not counts) or (limit is not None and (type(limit) is not int or limit < 0)):
         message = "a whole number is required" if limit is None else "must be a whole number"
         raise bad_request(f"{settings.LIMIT}: {message}", settings.LIMIT)
     reach = Reach()
@@ -39,7 +39,7 @@ def parse(raw: bytes, *, counts: bool = False) -> Ask:
         include_usage=True,
         face=MESSAGES,
         native=body,
-        limit=settings.LIMIT,
+        limit=settings.LIMIT if limit else "",  # a call that makes nothing stays one
         only=reach.refusal,
         unbounded=reach.unbounded,
     )

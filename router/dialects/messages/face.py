@@ -10,15 +10,12 @@ from router.refusal import Refusal
 
 
 class MessagesFace:
-    """What callers of `/v1/messages` speak. `counts`: they ask only how many tokens a request has."""
-
-    def __init__(self, *, counts: bool = False) -> None:
-        self._counts = counts
+    """What callers of `/v1/messages` speak."""
 
     def parse(self, endpoint: str, raw: bytes) -> Ask:
         """Read a request's body. Raises Refusal."""
         del endpoint  # there is one
-        return asked.parse(raw, counts=self._counts)
+        return asked.parse(raw)
 
     def answer(self, ask: Ask, neutral: Mapping[str, Any]) -> dict[str, Any]:
         """Write an answer that is no stream. Raises Refusal (502) for one that is none."""

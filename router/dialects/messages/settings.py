@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from router.ask import LIMITS
-from router.dialects.messages import effort
+from router.dialects.messages import dear, effort
 from router.dialects.messages.reach import Reach
 from router.dialects.messages.shape import part
 from router.refusal import bad_request
@@ -30,6 +30,7 @@ _ADVICE = (
 
 def read(body: Mapping[str, Any], reach: Reach) -> dict[str, Any]:
     """Read the settings; those that nobody knows are passed on as they are. Raises Refusal (400)."""
+    dear.check(body)
     for name in _ONLY:
         if body.get(name):
             reach.only(name, name)
@@ -37,7 +38,7 @@ def read(body: Mapping[str, Any], reach: Reach) -> dict[str, Any]:
     found = {name: value for name, value in body.items() if name not in known and value is not None}
     found |= {name: body[name] for name in _ALIKE if body.get(name) is not None}
     if body.get(LIMIT) is not None:
-        found[LIMITS[1]] = body[LIMIT]
+        found[LIMITS[1]] = max(body[LIMIT], 1)  # 0 fills a cache, of which others know nothing
     found |= effort.read(body) | _schema(body)
     stops = body.get("stop_sequences")
     if stops is not None and not (isinstance(stops, list) and all(isinstance(stop, str) for stop in stops)):
@@ -87,6 +88,7 @@ _ANY_JSON = "Answer with one JSON object, and with nothing before or after it."
 
 def write(body: Mapping[str, Any], model: str, *, forced: bool) -> dict[str, Any]:
     """Write chat's settings in this form; `forced`: a tool must be called. Raises Refusal (400)."""
+    dear.check(body)
     _check(body)
     most = next((body[name] for name in LIMITS if body.get(name) is not None), DEFAULT_LIMIT)
     if type(most) is not int or most < 1:

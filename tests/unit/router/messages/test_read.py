@@ -8,6 +8,7 @@ import pytest
 from router.ask import CHAT, Ask
 from router.dialects.codec import pick
 from router.dialects.forms import face
+from router.dialects.messages.asked import parse
 from router.refusal import Refusal
 
 TOOL = {"name": "look", "description": "Looks.", "input_schema": {"type": "object", "properties": {}}}
@@ -269,6 +270,32 @@ def test_a_provider_of_the_same_form_gets_the_request_as_it_is() -> None:
     assert json.loads(request.body or b"") == {**(ask.native or {}), "model": "claude-opus-4-8"}
 
 
+def test_a_call_that_only_fills_a_cache_stays_one() -> None:
+    ask = asked(max_tokens=0)
+    assert ask.body["max_tokens"] == 1
+    sent = pick(ask.limited("max_completion_tokens", 1), "messages").request("claude").body or b""
+    assert json.loads(sent)["max_tokens"] == 0
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"speed": "fast"}, {"inference_geo": "us"}, {"context_management": {"edits": [{"type": "compact_20260112"}]}}],
+)
+def test_what_costs_more_than_the_price_tells_is_refused(fields: Any) -> None:
+    chat = json.dumps({"model": "a/b", "messages": [{"role": "user", "content": "hi"}], **fields}).encode()
+    with pytest.raises(Refusal, match="budget"):
+        asked(**fields)
+    with pytest.raises(Refusal, match="budget"):
+        pick(face("chat").parse(CHAT, chat), "messages").request("claude")
+
+
+def test_what_costs_no_more_is_passed_on() -> None:
+    edits = {"edits": [{"type": "clear_tool_uses_20250919"}]}
+    native = asked(speed="standard", inference_geo="global", context_management=edits).native
+    assert native is not None
+    assert native["context_management"] == edits
+
+
 def test_a_budget_puts_its_bound_into_the_request_as_it_is() -> None:
     ask = asked().limited("max_completion_tokens", 7)
     assert json.loads(pick(ask, "messages").request("claude").body or b"")["max_tokens"] == 7
@@ -287,3 +314,11 @@ def test_thoughts_of_other_providers_are_not_given_to_one_that_did_not_have_them
         "go",
         [{"type": "thinking", "thinking": "b", "signature": "theirs"}, {"type": "text", "text": "x"}],
     ]
+
+
+@pytest.mark.parametrize("fields", [{"max_tokens": "x"}, {"messages": None}, {"model": 1}])
+def test_what_is_to_be_counted_is_looked_at_as_well(fields: Any) -> None:
+    body = {"model": "a/b", "messages": [{"role": "user", "content": "hi"}]}
+    assert parse(json.dumps(body).encode(), counts=True).native == body
+    with pytest.raises(Refusal):
+        parse(json.dumps(body | fields).encode(), counts=True)
