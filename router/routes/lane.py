@@ -4,7 +4,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from router.budgets.estimate import limit_field
+from router.budgets.estimate import Ceiling, limit_field
+from router.budgets.reservation import Target as Billed
 from router.dialects.forms import form
 from router.gate import Gate
 from router.model import Health, Model, State
@@ -39,8 +40,8 @@ class Lane:
     what the last call was told that went wrong there.
     """
 
-    __slots__ = ("_given", "_hopped", "_offers", "active", "charged", "circuit", "field", "form", "gate", "limiter",
-                 "name", "provider", "said", "speed", "upstream")  # fmt: skip
+    __slots__ = ("_billed", "_ceiling", "_given", "_hopped", "_offers", "active", "charged", "circuit", "field", "form",
+                 "gate", "limiter", "name", "provider", "said", "speed", "upstream")  # fmt: skip
 
     def __init__(self, provider: Provider, upstream: str, most: int) -> None:
         spec = provider.spec
@@ -57,6 +58,8 @@ class Lane:
         self.gate: Gate | None = None
         self.said: Refusal | None = None
         self._offers: tuple[str, ...] | None = None
+        self._billed: Billed | None = None
+        self._ceiling: Ceiling | None = None
         self._given: Target | None = None
         self._hopped: Target | None = None
 
@@ -94,6 +97,20 @@ class Lane:
             self._given, self._hopped = target, sent
         return sent
 
+    def billed(self, model: str, source: str) -> Billed:
+        """Say what a call is charged to: the model as it was asked for, and where its price is from."""
+        found = self._billed  # of the last call, and mostly of this one, too
+        if found is None or found.price_source != source or found.model != model:
+            found = self._billed = Billed(self.charged, model, self.upstream, source)
+        return found
+
+    def ceiling(self, context_tokens: int, output_tokens: int, seconds: float) -> Ceiling:
+        """Say what bounds a call besides what it says itself; the last two are the same for all calls of a router."""
+        found = self._ceiling  # as above
+        if found is None or found.context_tokens != context_tokens:
+            found = self._ceiling = Ceiling(context_tokens, output_tokens, seconds, self.field)
+        return found
+
     def shut(self, now: float) -> Refusal:
         """Make what a call is told that cannot be sent there now."""
         wait = self.circuit.wait(now)
@@ -110,8 +127,10 @@ class Lane:
         now = time.monotonic()
         self.limiter.answered(sent, now, self.active, stream=stream)
         self.speed.measured(now - sent, now)
-        self.circuit.began(probe=probe)
-        self.provider.observe(_WELL)
+        if probe:
+            self.circuit.began(probe=True)
+        if self.provider.health is not _WELL:
+            self.provider.observe(_WELL)
 
     def refused(self, status: int, headers: Mapping[str, str], sent: float, *, probe: bool) -> int | None:
         """Take note of an answer that is an error; gives the seconds for which it wants to be left alone."""

@@ -23,6 +23,11 @@ class Lineup:
     stops: tuple[Stop, ...]
 
     @property
+    def model(self) -> str:
+        """The name with `models/` before it."""
+        return f"models/{self.name}"
+
+    @property
     def plain(self) -> bool:
         """Whether it is one model of one provider, by its own name."""
         return "/" in self.name

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from router.ask import Ask
 from router.attempt import Attempt, Bounds, Sink
 from router.authorise import Identity
-from router.budgets.estimate import Ceiling, bound
+from router.budgets.estimate import bound
 from router.budgets.meter import Meter
-from router.budgets.reservation import Target
 from router.dialects.codec import pick
 from router.prices.book import Book
 from router.providers.contract import shapes
@@ -97,13 +96,9 @@ class Trial:
             if (trouble := await counted_excess(self._ask, model, provider)) is not None:
                 raise trouble
             price = await self._means.book.price(provider.spec, lane.upstream, model.price)
-            charged = Target(lane.charged, f"models/{self._lineup.name}", lane.upstream, price.source)
-            ceiling = Ceiling(
-                model.profile.context_tokens,
-                bounds.output_tokens,
-                bounds.deadlines.total_seconds,
-                lane.field,
-            )
+            billed = lane.billed(self._lineup.model, price.source)
+            seconds = bounds.deadlines.total_seconds
+            ceiling = lane.ceiling(model.profile.context_tokens, bounds.output_tokens, seconds)
             ask, most = bound(self._ask, price, ceiling, put=meter.binds(self._who, lane.charged))
             if (way := shapes(provider)) is not None:
                 ask = way.shaped(ask)
@@ -112,7 +107,7 @@ class Trial:
             try:
                 self._check(lane)  # it may have been closed meanwhile
                 probe = lane.circuit.begin()
-                async with await meter.reserve(self._who, charged, most, uuid7()) as reservation:
+                async with await meter.reserve(self._who, billed, most, uuid7()) as reservation:
                     self._number += 1
                     attempt = Attempt(
                         self._means.wire,

@@ -104,15 +104,6 @@ async def test_half_an_answer_that_is_no_stream_goes_elsewhere_whole(opened: Ope
     assert text(await bench.ask()) == "I am b"
 
 
-async def test_a_stream_that_is_nothing_but_an_error_goes_elsewhere(opened: Open) -> None:
-    bench = await opened(2)
-    await bench.put()
-    bench.fakes[0].queue(Reply(raw='data: {"error":{"message":"overloaded"}}\n\n', fault=Fault.NONE))
-    answer = await bench.ask(stream=True)
-    assert answer.status_code == 200
-    assert bench.asked() == [1, 1]
-
-
 async def test_after_the_first_byte_a_reset_is_told_and_goes_nowhere(opened: Open) -> None:
     bench = await opened(2)
     await bench.put()
