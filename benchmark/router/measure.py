@@ -67,7 +67,7 @@ def started(plan: Plan, programs: Programs, folder: Path) -> Iterator[tuple[dict
                 try:
                     targets[name] = stack.enter_context(serving(port, folder, proxy))
                 except ProgramError as error:
-                    notes.append(f"{name}, as {serving.__name__}, is not measured: {error}")
+                    notes.append(f"{serving.__name__.replace('_', ' ')} is not measured: {error}")
                 else:
                     break
         yield targets, Generator(programs.load, load, upstream.pid), notes

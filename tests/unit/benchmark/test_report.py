@@ -52,3 +52,23 @@ def test_percentiles_of_a_hundred() -> None:
 def test_no_samples_are_refused() -> None:
     with pytest.raises(ValueError, match="no samples"):
         percentiles([])
+
+
+def test_spread_failures_and_goals_that_are_missed_are_in_the_table() -> None:
+    rows = (
+        Row("call_cpu", "us", 9, value=350.0, low=318.0, high=377.0, failed=2, goal=300, held=False),
+        Row("call_cpu", "us", 9, value=100.0, reference="peer", ratio=3.5, ratio_goal=1.2, held=False),
+        Row("added_latency", "ms", 9, p50=0.5, p99=1.0, goal=0.6, p99_goal=2.0, held=True),
+    )
+    table = Report("router", MACHINE, rows, notes=("a peer is left out",)).table()
+
+    assert "350.00 us  [318.00 to 377.00]  n=9  FAILED 2  (to hold: 300; MISSED)" in table
+    assert "100.00 us  n=9  (to hold: 1.2 x; MISSED)" in table
+    assert "p50 0.50  p99 1.00 ms  n=9  (to hold: 0.6, p99 2)" in table
+    assert "a peer is left out" in table
+
+
+def test_what_was_measured_and_what_could_not_be_are_in_the_json_where_there_is_anything_to_say() -> None:
+    found = json.loads(Report("router", MACHINE, (), notes=("a note",), setup={"peer": "1.0"}).json())
+
+    assert (found["notes"], found["setup"]) == (["a note"], {"peer": "1.0"})
