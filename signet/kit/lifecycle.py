@@ -66,6 +66,7 @@ def run_until_signalled(main: Callable[[asyncio.Event], Awaitable[int]]) -> int:
 
     A StartError ends it with 1: the message goes to the log and, as STATUS, to whoever listens.
     """
+    log.capture()
     if parent := os.environ.get("SIGNET_PARENT"):
         die_with_parent(int(parent))
     try:

@@ -2,7 +2,11 @@
 
 import io
 import json
+import subprocess
+import sys
 from contextlib import redirect_stderr
+
+import pytest
 
 from signet.kit import log, scrub
 from signet.kit.auth import RunClaims, new_secret, sign_run_token
@@ -40,3 +44,31 @@ def test_an_error_keeps_all_else() -> None:
 def test_what_is_no_token_is_left() -> None:
     for text in ("", "a token begins with sgt_ or sgr_", "sgt_short", "msgt_x"):
         assert scrub.tokens(text) is text
+
+
+ENDS = {
+    "asyncio.ensure_future(failing()); await asyncio.sleep(0.01); import gc; gc.collect()": "library_said",
+    "await failing()": "crashed",
+    "logging.getLogger('x').warning('it says %s', 'hush-hush')": "library_said",
+    "async with asyncio.TaskGroup() as tasks: tasks.create_task(failing())": "crashed",
+}
+
+
+@pytest.mark.parametrize("last", ENDS)
+def test_what_goes_wrong_unexpectedly_is_said_by_kind_and_place_only(last: str) -> None:
+    program = f"""
+import asyncio, logging
+from signet.kit.lifecycle import run_until_signalled
+async def failing():
+    raise ValueError('hush-hush')
+async def main(stop):
+    {last}
+    return 0
+run_until_signalled(main)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "hush-hush" not in done.stderr
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert ENDS[last] in [line["event"] for line in lines]
+    if "failing" in last:
+        assert "ValueError" in done.stderr
