@@ -48,6 +48,8 @@ async def test_who_may_not_ask_is_told_so(house: Official, form: str, api: str) 
     model = f"{form}/fake-small"
     with pytest.raises(openai.AuthenticationError):
         await ask(house.client.with_options(api_key="sgt_nobody"), api, model)
+    with pytest.raises(openai.AuthenticationError):
+        await house.client.with_options(api_key="sgt_nobody").responses.retrieve("resp_1")
     with pytest.raises(openai.PermissionDeniedError):
         await ask(house.client.with_options(api_key=VIEWER), api, model)
     with pytest.raises(openai.PermissionDeniedError) as denied:

@@ -188,7 +188,11 @@ def test_whatever_comes_every_event_is_one_of_openais_and_items_begin_and_end_on
     events = told(*deltas, chunk(finish), **fields)
     begun: list[int] = []
     ended: list[int] = []
+    parts: dict[tuple[int, int], str] = {}
     for event in events:
+        if event["type"] in ("response.output_text.delta", "response.refusal.delta"):
+            place = (event["output_index"], event["content_index"])
+            parts[place] = parts.get(place, "") + event["delta"]
         OFFICIAL.validate_python(event)
         if event["type"] == "response.output_item.added":
             begun.append(event["output_index"])
@@ -198,6 +202,9 @@ def test_whatever_comes_every_event_is_one_of_openais_and_items_begin_and_end_on
         elif "output_index" in event:
             assert event["output_index"] in begun
             assert event["output_index"] not in ended
+    for (item, part), text in parts.items():
+        said = events[-1]["response"]["output"][item]["content"][part]
+        assert said[said["type"].removeprefix("output_")] == text
     assert begun == sorted(ended) == list(range(len(events[-1]["response"]["output"])))
     assert [event["sequence_number"] for event in events] == list(range(len(events)))
 
