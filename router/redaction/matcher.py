@@ -58,6 +58,7 @@ class Matcher:
     """Knows forms, and Signet's tokens by their own. Nothing is forgotten: a value that was kept stays one."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
+        self._values: set[str] = set()
         self._forms: set[bytes] = set()
         self._tables = (_Table(8, "Q"), _Table(4, "I"), _Table(2, "H"))
         self.heads: dict[bytes, set[bytes]] = {head: set() for head in _TOKEN_HEADS}
@@ -70,6 +71,9 @@ class Matcher:
 
     def know(self, value: str) -> None:
         """Find this value from now on."""
+        if value in self._values:
+            return
+        self._values.add(value)
         for form in forms(value) - self._forms:
             self._forms.add(form)
             next(table for table in self._tables if len(form) >= 2 * table.width - 1).add(form)

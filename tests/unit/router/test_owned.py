@@ -12,7 +12,9 @@ from router.options import RouterOptions
 from signet.kit.auth import RunClaims, sign_run_token
 from signet.kit.errors import from_rpc
 from signet.kit.lifecycle import StartError
+from signet.v1 import apis_pb2
 from signet.v1 import secrets_pb2 as pb
+from signet.v1.apis_pb2_grpc import ApiServiceStub
 from signet.v1.secrets_pb2_grpc import SecretServiceStub
 from tests.unit.router.rig import Rig, bearer, code, rig
 
@@ -143,3 +145,15 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
         RouterOptions(secrets_folder="secrets")
     assert given({}, "") == []
     assert "hush" not in repr(given({"SIGNET_SECRET_A": "hush"}, ""))
+
+
+async def test_a_given_secret_serves_an_api(tmp_path: Path) -> None:
+    async with rig(tmp_path / "home", environment={"SIGNET_SECRET_KEY": "given!value"}) as running:
+        api = apis_pb2.Api(
+            name="apis/x", base_url="https://api.example.org", secret="secrets/key", placement="header:x-key"
+        )
+        await ApiServiceStub(running.channel).PutApi(apis_pb2.PutApiRequest(api=api))
+        api.secret = "secrets/other"
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await ApiServiceStub(running.channel).PutApi(apis_pb2.PutApiRequest(api=api))
+        assert from_rpc(caught.value).reason == "SECRET_NOT_FOUND"
