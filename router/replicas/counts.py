@@ -2,22 +2,18 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import Integer, cast, func, select
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from router.budgets.budget import Budget
 from router.budgets.period import window
 from router.budgets.reservation import Reservation
 from router.budgets.subjects import Subjects
-from router.store.database import reading
-from router.store.schema import budget_uses
+from router.store.shared_budgets import SharedUses
 
 
 class SharedCounts:
-    """Reads how budgets stand."""
+    """Tells how budgets stand."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._reading = reading(engine)
+    def __init__(self, uses: SharedUses) -> None:
+        self._uses = uses
 
     def fit(self, reservation: Reservation) -> None:
         """Leave it to the group that it is written in."""
@@ -33,10 +29,4 @@ class SharedCounts:
 
     async def state(self, budget: Budget, micros: int) -> tuple[int, int, bool]:
         """Give what is used and held in the window of a time, and whether it was warned of. Raises SignetError."""
-        uses = budget_uses.c
-        most = [func.max(each) for each in (uses.used, uses.held, cast(uses.warned, Integer))]
-        when = window(budget.period, micros)
-        query = select(*most).where(uses.budget == budget.id, uses.window == when)
-        async with self._reading.connect() as connection:
-            row = (await connection.execute(query)).one()
-        return row[0] or 0, row[1] or 0, bool(row[2])
+        return await self._uses.most(budget.id, window(budget.period, micros))

@@ -3,15 +3,13 @@
 import os
 import socket
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from router.address import Address
 from router.replicas.keys import agree
-from router.store.postgres import NOW, Connection, open_shared
+from router.store import routers
+from router.store.database import AsyncEngine
+from router.store.postgres import Connection, open_shared
 from signet.kit.home import Home
 from signet.kit.names import uuid7
-
-_JOIN = f"INSERT INTO routers (id, name, start_micros, beat_micros) VALUES ($1, $2, {NOW}, {NOW})"  # noqa: S608 - our own names
 
 
 async def joining(home: Home, address: Address) -> tuple[AsyncEngine, str]:
@@ -23,11 +21,6 @@ async def joining(home: Home, address: Address) -> tuple[AsyncEngine, str]:
 
     async def come(connection: Connection) -> None:
         await agree(home, connection)
-        await join(connection, router)
+        await routers.join(connection, router, f"{socket.gethostname()} {os.getpid()}")
 
     return await open_shared(address, come), router
-
-
-async def join(connection: Connection, router: str) -> None:
-    """Take a place among the others. Raises as the connection does."""
-    await connection.execute(_JOIN, router, f"{socket.gethostname()} {os.getpid()}")

@@ -8,13 +8,11 @@ from typing import Any, Protocol
 import asyncpg
 
 from router.address import Address
-from router.store.postgres import CHANGED, NOW, Connection, connect, hang_up
+from router.store import routers
+from router.store.postgres import CHANGED, Connection, connect, hang_up
 from signet.kit.log import Log
 
 _AGAIN_SECONDS = 0.5
-_BEAT = f"UPDATE routers SET beat_micros = {NOW} WHERE id = $1 RETURNING beat_micros"  # noqa: S608 - our own names
-_OTHERS = "SELECT id, beat_micros FROM routers WHERE beat_micros < $1"
-_REVISIONS = "SELECT topic, revision FROM changes"
 
 
 class Hearer(Protocol):
@@ -77,22 +75,22 @@ class Presence:
                 await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _look(self, connection: Connection, hearer: Hearer) -> None:
-        await connection.execute("SET synchronous_commit = off")  # a sign of life need not outlive anything
+        await routers.begin_beating(connection)
         await connection.add_listener(CHANGED, self._notified)
         if self._away:
             self._away = False
             self._log.info("database_back")
         while True:
             self._came.clear()
-            beat = await connection.fetchval(_BEAT, self._router)
+            beat = await routers.beat(connection, self._router)
             if beat is None:
                 self.fenced.set()
                 return
-            found = {row[0]: row[1] for row in await connection.fetch(_REVISIONS)}
+            found = await routers.revisions(connection)
             if changed := frozenset(topic for topic in found if found[topic] != self._revisions.get(topic)):
                 await hearer.changed(changed, connection)
             self._revisions = found
-            silent = [(row[0], row[1]) for row in await connection.fetch(_OTHERS, beat - self._dead_micros)]
+            silent = await routers.silent(connection, beat - self._dead_micros)
             if dead := self._silences.dead(silent, time.monotonic()):
                 hearer.dead(dead)
             with suppress(TimeoutError):

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router.address import Address
 from router.budgets.meter import Meter
@@ -14,10 +13,11 @@ from router.replicas.counts import SharedCounts
 from router.replicas.news import News
 from router.replicas.place import Books
 from router.replicas.presence import Presence
+from router.store.database import AsyncEngine
 from router.store.journal import Entry, Journal, Kind
 from router.store.postgres import connect, hang_up
 from router.store.shared import SharedBackend, quietly
-from router.store.shared_budgets import SharedChanges, leave
+from router.store.shared_budgets import SharedChanges, SharedUses, leave
 from signet.kit.lifecycle import StartError
 from signet.kit.log import Log
 
@@ -33,7 +33,7 @@ async def sharing(
     clock = SharedClock()
     backend = SharedBackend(address, router, clock, log)
     journal = Journal(backend)
-    meter = Meter(journal, SharedCounts(engine), SharedChanges(), log, clock.now)
+    meter = Meter(journal, SharedCounts(SharedUses(engine)), SharedChanges(), log, clock.now)
     backend.take, backend.take_freeze = meter.take, meter.take_freeze
     presence = Presence(address, router, dead_seconds, log)
     news = News(backend, journal, log)

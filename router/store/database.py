@@ -31,7 +31,7 @@ def open_database(path: Path) -> AsyncEngine:
 
     Writers begin with the lock in hand and are durable when they return; readers use `reading`.
     """
-    found = _revision(path)
+    found = revision(path)
     if found is not None and found not in KNOWN:
         raise NewerSchema(
             f"{path} was written by a newer Signet (schema {found}, this one knows {HEAD}): upgrade Signet, or choose "
@@ -88,7 +88,7 @@ def _told(what: str) -> Iterator[None]:
 
 def store_error(said: str, what: str = "written") -> SignetError:
     """Say what a database that could not be written, or read, means to the caller."""
-    if "full" in said:
+    if "full" in said or "No space left" in said:
         return ResourceExhausted("DISK_FULL", "the disk with the router's database is full", hint="free some space")
     return Unavailable("STORE_UNAVAILABLE", f"the router's database cannot be {what}: {said}", hint="signet doctor")
 
@@ -134,8 +134,8 @@ def _begun(connection: object) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")  # type: ignore[attr-defined] # as above
 
 
-def _revision(path: Path) -> str | None:
-    """Give the schema's revision; None for no file or an empty one."""
+def revision(path: Path) -> str | None:
+    """Give the schema's revision; None for no file or an empty one. Raises StartError for a damaged file."""
     if not path.exists():
         return None
     try:

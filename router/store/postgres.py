@@ -133,14 +133,15 @@ async def _alone(address: Address) -> AsyncIterator[Connection]:
     """Connect to a server that will do, and wait for one's turn to change the schema."""
     connection = await connect(address, "signet router starts", patient=True)
     try:
-        await _check(address, connection)
+        await check(address, connection)
         await connection.execute("SELECT pg_advisory_lock($1)", _MIGRATING)
         yield connection
     finally:
         await connection.close(timeout=_COMMAND_SECONDS)
 
 
-async def _check(address: Address, connection: Connection) -> None:
+async def check(address: Address, connection: Connection) -> None:
+    """See that the server will do. Raises StartError."""
     version = connection.get_server_version()
     if version.major < OLDEST:
         raise StartError(f"{address} is PostgreSQL {version.major}: {OLDEST} or newer is needed")
@@ -148,7 +149,8 @@ async def _check(address: Address, connection: Connection) -> None:
         raise StartError(f"{address} is a standby, which cannot be written: name the primary in router.database")
 
 
-async def _prepare(address: Address, connection: Connection) -> None:
+async def written(address: Address, connection: Connection) -> bool:
+    """Whether the database is as this code writes it. Raises NewerSchema."""
     found = None
     if await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL"):
         found = await connection.fetchval("SELECT version_num FROM alembic_version")
@@ -156,7 +158,11 @@ async def _prepare(address: Address, connection: Connection) -> None:
         raise NewerSchema(
             f"{address} was written by a newer Signet (schema {found}, this one knows {HEAD}): upgrade Signet"
         )
-    if found != HEAD:
+    return bool(found == HEAD)
+
+
+async def _prepare(address: Address, connection: Connection) -> None:
+    if not await written(address, connection):
         await _migrate(address)
     await _watch(connection, {table: _columns(table) for table in metadata.tables if table not in OWN})
 

@@ -4,6 +4,8 @@ from collections import Counter as Sums
 from collections.abc import Iterable
 from dataclasses import astuple, replace
 
+from sqlalchemy import Integer, cast, func, select
+
 from router.authorise import Identity
 from router.budgets.budget import COST, EACH, MOST, REQUESTS, SECONDS, TOKENS, Amounts, Budget
 from router.budgets.freeze import Freeze
@@ -12,8 +14,10 @@ from router.budgets.recovery import lost
 from router.budgets.ruling import share
 from router.budgets.subjects import Subjects
 from router.store.budgets import COLUMNS, Reserved
+from router.store.database import AsyncEngine, reading
 from router.store.postgres import Connection
 from router.store.rows import BUDGETS, CALLS, FIELDS, NAMES, RESERVED_NAMES, budget_of
+from router.store.schema import budget_uses
 from router.store.shared import SharedWork, Transaction
 
 _PUT = f"""INSERT INTO budgets ({NAMES}) VALUES ({", ".join(f"${number}" for number in range(1, len(FIELDS) + 1))})
@@ -33,6 +37,25 @@ _ORPHANS = f"""SELECT {RESERVED_NAMES} FROM reservations
 WHERE NOT EXISTS (SELECT FROM routers WHERE routers.id = reservations.router)"""  # noqa: S608 - our own names
 _KEEP = """INSERT INTO settings (name, value) VALUES ('freeze', $1)
 ON CONFLICT (name) DO UPDATE SET value = excluded.value"""
+
+
+class SharedUses:
+    """Reads what is counted."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._reading = reading(engine)
+
+    async def most(self, budget: str, when: str) -> tuple[int, int, bool]:
+        """Give the most that is used, and that is held, of a budget for any one subject in a window.
+
+        And whether any was warned of. Raises SignetError.
+        """
+        uses = budget_uses.c
+        most = [func.max(each) for each in (uses.used, uses.held, cast(uses.warned, Integer))]
+        query = select(*most).where(uses.budget == budget, uses.window == when)
+        async with self._reading.connect() as connection:
+            row = (await connection.execute(query)).one()
+        return row[0] or 0, row[1] or 0, bool(row[2])
 
 
 class SharedChanges:

@@ -33,7 +33,13 @@ LAYERS: Mapping[str, frozenset[str]] = {
 
 EXCEPTIONS = {
     # the doctor asks the processes' own checks, instead of having others that drift from them
-    "signet.up.doctor": ("router.embedded.weights", "router.options", "workers.sandbox", "workers.attacks"),
+    "signet.up.doctor": (
+        "router.embedded.weights",
+        "router.options",
+        "router.replicas.look",
+        "workers.sandbox",
+        "workers.attacks",
+    ),
     # it writes events over the work protocol, as a worker does, and the same rows without any platform
     "benchmark.events": ("signet.work.v1.work_pb2_grpc",),
 }

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from router.address import Address
-from router.store.postgres import Connection, open_shared
+from router.store.postgres import open_shared
 from tests.harness.postgres import Postgres, postgres
+from tests.unit.router.replicas.desk import alone
 
 
 @pytest.fixture(scope="session")
@@ -20,11 +21,7 @@ def server() -> Iterator[Postgres]:
 
 async def _made(running: Postgres) -> None:
     url = await running.database(name="made")
-
-    async def come(_: Connection) -> None:
-        return
-
-    await (await open_shared(Address(url), come)).dispose()
+    await (await open_shared(Address(url), alone)).dispose()
 
 
 @pytest.fixture

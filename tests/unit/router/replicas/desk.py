@@ -10,16 +10,21 @@ from router.budgets.meter import Meter
 from router.budgets.period import window
 from router.budgets.reservation import Reservation
 from router.replicas.counts import SharedCounts
-from router.replicas.joining import join
 from router.replicas.news import News
 from router.replicas.presence import Presence
 from router.store.journal import Entry, Journal, Kind
-from router.store.postgres import connect, hang_up, open_shared
+from router.store.postgres import Connection, connect, hang_up, open_shared
+from router.store.routers import join
 from router.store.shared import SharedBackend, quietly
-from router.store.shared_budgets import SharedChanges, bury, leave
+from router.store.shared_budgets import SharedChanges, SharedUses, bury, leave
 from signet.kit.names import uuid7
 from tests.harness.postgres import ask
 from tests.unit.router.budgets.desk import NOON, PROVIDER, Silent, most, who
+
+
+async def alone(connection: Connection) -> None:
+    """Come to a database without a place among its routers."""
+    del connection
 
 
 class Hands:
@@ -51,8 +56,10 @@ class SharedDesk:
 
     async def start(self) -> None:
         """Take one's place among the others."""
-        self.engine = await open_shared(self.address, lambda connection: join(connection, self.router))
-        self.meter = Meter(self.journal, SharedCounts(self.engine), SharedChanges(), self.log, self.hands.now)
+        self.engine = await open_shared(self.address, lambda connection: join(connection, self.router, "test"))
+        self.meter = Meter(
+            self.journal, SharedCounts(SharedUses(self.engine)), SharedChanges(), self.log, self.hands.now
+        )
         self.backend.take, self.backend.take_freeze = self.meter.take, self.meter.take_freeze
         self.presence = Presence(self.address, self.router, 1.0, self.log)
         self.news = News(self.backend, self.journal, self.log)
