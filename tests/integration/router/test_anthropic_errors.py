@@ -44,6 +44,12 @@ async def test_who_may_not_ask_is_told_so(house: Claude, form: str) -> None:
     assert not house.fakes[form].asked
 
 
+async def test_another_method_is_told_in_this_form(house: Claude, form: str) -> None:
+    for path in ("/v1/messages", "/v1/messages/count_tokens"):
+        answer = await house.rig.door.get(path)
+        assert (answer.status_code, answer.json()["error"]["type"]) == (405, "invalid_request_error"), form
+
+
 async def test_a_bearer_token_is_as_good_as_a_key(house: Claude, form: str) -> None:
     token = house.client.api_key
     assert token

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from tests.fakes.anthropic import EARLIER, LATER
-from tests.fakes.provider import Reply, ToolCall
+from tests.fakes.provider import Fault, Reply, ToolCall
 from tests.integration.router.claude import KEY, Claude, claude
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -17,6 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 MODEL = f"messages/{EARLIER}"
 LOOK: Any = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
 TWO = Reply(tool_calls=(ToolCall("look", {"at": "sea"}, "toolu_1"), ToolCall("look", {}, "toolu_2")), reasoning="Hm.")
+LONG = Reply("word " * 5000, delay_seconds=0.02)
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
 
 
@@ -119,6 +120,18 @@ async def test_what_the_api_refuses_is_a_bad_request(house: Claude) -> None:
             await house.openai.chat.completions.create(model=MODEL, messages=said("hi"), extra_body=fields)
     with pytest.raises(openai.BadRequestError):
         await house.openai.embeddings.create(model=MODEL, input="x")
+
+
+async def test_a_stream_that_breaks_is_an_error_and_who_leaves_ends_it(house: Claude) -> None:
+    house.fakes["messages"].queue(Reply("one two three four", fault=Fault.RESET), LONG)
+    asked: Any = {"model": MODEL, "messages": said("hi"), "stream": True, "max_tokens": 9000}
+    with pytest.raises(openai.APIError) as caught:
+        _ = [chunk async for chunk in await house.openai.chat.completions.create(**asked)]
+    assert caught.value.code == "provider_error"
+    stream = await house.openai.chat.completions.create(**asked)
+    await anext(aiter(stream))
+    await stream.close()
+    await house.fakes["messages"].hung_up()
 
 
 async def test_all_pages_of_its_models_are_listed_with_what_they_can_do(house: Claude) -> None:

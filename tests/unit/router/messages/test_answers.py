@@ -142,6 +142,23 @@ def test_why_a_message_stopped(reason: str, finish: str) -> None:
     assert found["choices"][0]["native_finish_reason"] == reason
 
 
+def test_what_others_need_back_is_the_signature_of_a_whole_answers_thoughts() -> None:
+    theirs = {"type": "reasoning.encrypted", "data": "d", "format": "openai-responses-v1"}
+    found, _ = message(choice({"content": "x", "reasoning_content": "Hm.", "reasoning_details": [theirs]}))
+    thought = found["content"][0]
+    assert (thought["type"], thought["thinking"]) == ("thinking", "Hm.")
+    again = face("messages").parse(
+        "", json.dumps({"model": "a/b", "max_tokens": 9, "messages": [HI, {"role": "assistant", **found}]}).encode()
+    )
+    assert again.body["messages"][1]["reasoning_details"] == [theirs]
+
+
+def test_more_thoughts_than_output_are_not_believed() -> None:
+    said = {"input_tokens": 1, "output_tokens": 2, "output_tokens_details": {"thinking_tokens": 5}}
+    usage = pick(asked(), "messages").whole(json.dumps({"usage": said}).encode())[1]
+    assert usage == Usage(1, 2, 0, 2)
+
+
 def test_a_refusal_says_why() -> None:
     details = {"type": "refusal", "category": "bio", "explanation": "No."}
     found, _ = chat({"type": "message", "content": [], "stop_reason": "refusal", "stop_details": details})

@@ -217,6 +217,18 @@ def test_calls_in_a_stream_of_messages_are_numbered_and_have_arguments() -> None
     assert found[-1]["finish_reason"] == "tool_calls"
 
 
+def test_a_call_that_has_its_input_at_once_is_read_as_well() -> None:
+    reader = dialect("messages").reader(asked("chat"))
+    block = {"type": "tool_use", "id": "t", "name": "look", "input": {"at": 1}}
+    sent: list[dict[str, Any]] = [
+        {"type": "message_start", "message": {"id": "m"}},
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        {"type": "content_block_stop", "index": 0},
+    ]
+    found = [each for event in sent for each in reader.read(json.dumps(event).encode())]
+    assert found[-1]["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"] == '{"at":1}'
+
+
 def test_the_usage_of_a_translated_stream_is_whole() -> None:
     reading = pick(asked("chat"), "messages").reading()
     run(reading, native(TEXT))

@@ -55,6 +55,11 @@ def test_of_empty_texts_nothing_is_left() -> None:
     assert turns({"role": "user", "content": parts})[0]["content"] == [{"type": "text", "text": "x"}]
 
 
+def test_what_a_model_refused_stays_said() -> None:
+    said = turns(HI, {"role": "assistant", "content": None, "refusal": "No."}, HI)
+    assert said[1]["content"] == [{"type": "text", "text": "No."}]
+
+
 def test_calls_are_followed_by_what_the_tools_gave() -> None:
     said = turns(
         HI, {"role": "assistant", "content": None, "tool_calls": [call("a.b:1", '{"x":1}'), call("c2", "")]},
