@@ -136,7 +136,9 @@ async def test_an_api_that_does_not_begin_to_answer_is_given_up_and_charged(hurr
 
 async def test_an_api_that_stalls_before_its_first_byte_of_body_is_an_honest_error(hurried: Bench) -> None:
     await _dribble(hurried.site, [asyncio.Event()])
-    assert code(await hurried.call()) == (504, "api_timeout")
+    answer = await hurried.call()
+    assert code(answer) == (504, "api_timeout")
+    assert "it sent nothing for 0.3 s" in answer.text
 
 
 async def test_an_answer_that_stalls_or_dribbles_is_cut_and_never_taken_for_whole(hurried: Bench) -> None:
