@@ -22,7 +22,7 @@ def paths(authoriser: Authoriser, broker: Broker, secrets: Secrets, apis: Handle
         "/v1/embeddings": Calls(authoriser, broker, CHAT_FORM, EMBEDDINGS),
         "/v1/responses": Calls(authoriser, broker, RESPONSES, CHAT),
         "/v1/messages": Calls(authoriser, broker, MESSAGES, CHAT, PASSED),
-        counts.PATH: counts.Counts(authoriser, broker),
+        **counts.counts(authoriser, broker),
         kept.PATH: kept.Kept(authoriser),
         models.PATH: listing,
         f"{models.PATH}/": listing,

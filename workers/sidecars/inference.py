@@ -22,6 +22,7 @@ LINGER_SECONDS = 1.0
 ROUTES = {
     "/v1/chat/completions": "POST",
     "/v1/responses": "POST",
+    "/v1/responses/input_tokens": "POST",
     "/v1/messages": "POST",
     "/v1/messages/count_tokens": "POST",
     "/v1/embeddings": "POST",

@@ -191,3 +191,17 @@ async def test_tools_of_the_providers_own_are_refused_with_what_can_be_done(hous
     with pytest.raises(openai.BadRequestError, match="signet api add") as caught:
         await house.client.responses.create(model=f"{form}/fake-small", input="hi", tools=[{"type": "web_search"}])
     assert caught.value.code == "unsupported_tool"
+
+
+async def test_tokens_are_counted_before_anything_is_asked(house: Official, form: str) -> None:
+    before = len(house.fakes[form].asked)
+    counted = await house.client.responses.input_tokens.count(
+        model=f"{form}/fake-small", input="word " * 400, instructions="Be brief.", tools=[LOOK]
+    )
+    assert counted.object == "response.input_tokens"
+    assert 100 < counted.input_tokens < 1000
+    assert len(house.fakes[form].asked) == before
+    with pytest.raises(openai.BadRequestError, match="keeps no responses"):
+        await house.client.responses.input_tokens.count(
+            model=f"{form}/fake-small", input="hi", previous_response_id="resp_1"
+        )

@@ -82,7 +82,8 @@ async def test_a_cost_that_one_call_does_not_know_is_unknown_and_not_zero(bench:
 
 
 async def test_a_model_is_asked_in_the_runs_name_and_never_with_what_the_sandbox_sent(bench: Bench) -> None:
-    paths = ("/v1/embeddings", "/v1/responses", "/v1/messages", "/v1/messages/count_tokens")
+    forms = ("/v1/responses", "/v1/responses/input_tokens", "/v1/messages", "/v1/messages/count_tokens")
+    paths = ("/v1/embeddings", *forms)
     bench.door.answers = [json_answer(b"{}") for _ in paths]
     async with bench.worker():
         run = await bench.run(*(["ask", {}, path, "sk-of-the-agent"] for path in paths), "finish")
