@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from router.address import Address
 from router.embedded.child import Child
 from router.embedded.plan import Plan
 from router.model import Spec
@@ -67,7 +68,7 @@ async def run(home: Home, options: RouterOptions, stop: asyncio.Event) -> int:
         except NewerSchema as error:
             return _refuse(str(error))
         logs.get("router").info("ready")
-        notify("READY=1", "models can be asked")
+        notify("READY=1", f"models can be asked{_sharing(options)}")
         _settle_memory()
         await _first(stop, app.fenced)
     return 0 if stop.is_set() else FENCED
@@ -186,6 +187,10 @@ def _follow(books: "Books", fleet: "Fleet", secrets: "Secrets") -> None:
     books.follow(fleet.reload, "providers", "settings")
     books.follow(fleet.routes.reload, "routes")
     books.follow(secrets.learn, "secrets")
+
+
+def _sharing(options: RouterOptions) -> str:
+    return f", shares {Address(options.database)}" if options.database else ""
 
 
 async def _first(*events: asyncio.Event) -> None:
