@@ -87,11 +87,8 @@ class _Race:
         return await self._put(stop, self._begins)
 
     def _begins(self) -> None:
-        task = asyncio.current_task()
-        if self._winner is None:
-            self._winner = task
-            for other in self._running:
-                if other is not task:
-                    other.cancel()
-        elif self._winner is not task:
-            raise asyncio.CancelledError("another target began to answer first")
+        """Let the task that runs win; the others, which come no further than they are, are cancelled."""
+        self._winner = asyncio.current_task()
+        for other in self._running:
+            if other is not self._winner:
+                other.cancel()

@@ -7,7 +7,7 @@ from signet.v1 import budgets_pb2 as pb
 from signet.v1.budgets_pb2_grpc import BudgetServiceStub
 from tests.fakes.provider import FakeProvider, Fault, Reply
 from tests.unit.router.rig import add, code
-from tests.unit.router.routes.bench import Bench, rows, target, text, until
+from tests.unit.router.routes.bench import Bench, refusing, rows, target, text, until
 
 Open = Callable[..., Awaitable[Bench]]
 
@@ -51,3 +51,18 @@ async def test_the_one_that_is_overtaken_is_charged_what_it_read(opened: Open) -
         left, answered = await rows(bench, "runs/r1")
         assert (left.provider, left.outcome, answered.outcome) == ("providers/silent", "left", "answered")
         assert left.usage.cost_microusd == left.usage.input_tokens > 0
+
+
+async def test_one_that_was_to_try_and_found_no_budget_lets_the_next_one_try(opened: Open) -> None:
+    bench = await opened(1)
+    await bench.put()
+    bench.fakes[0].queue(*(refusing(500) for _ in range(5)))
+    for _ in range(5):
+        await bench.ask()
+    lane = bench.running.app.fleet.lineup("fast").stops[0].lane
+    assert lane is not None
+    lane.circuit._until = 0.0  # its time is over
+    await limit(bench, "all", "", 1, pb.BUDGET_MEASURE_REQUESTS)
+    assert code(await bench.ask()) == (429, "budget_exhausted")
+    await limit(bench, "all", "", 100, pb.BUDGET_MEASURE_REQUESTS)
+    assert text(await bench.ask()) == "I am a"

@@ -117,9 +117,11 @@ async def test_a_first_that_begins_after_the_second_was_asked_cancels_that() -> 
 
 async def test_of_two_that_begin_in_one_moment_one_is_cancelled() -> None:
     both = asyncio.Event()
+    begun: list[str] = []
     ended: list[str] = []
 
     async def put(stop: Stop, begins: Callable[[], None]) -> Miss | None:
+        begun.append(stop.target.upstream)
         try:
             await both.wait()
             begins()
@@ -131,7 +133,7 @@ async def test_of_two_that_begin_in_one_moment_one_is_cancelled() -> None:
         return None
 
     race = asyncio.create_task(hedge.run(stops(2), put, Sent(), 0.0))
-    await asyncio.sleep(0.01)
+    await until(lambda: len(begun) == 2)
     both.set()
     answered, misses = await race
     assert answered is not None
