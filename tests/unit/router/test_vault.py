@@ -6,6 +6,8 @@ from pathlib import Path
 
 import grpc
 import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from router.keys import KEY_BYTES, KeyFile, cut
 from router.rotation import Rotation
@@ -199,8 +201,6 @@ async def test_another_router_of_the_same_folder_goes_on_with_the_new_key(tmp_pa
 
 
 async def test_a_value_from_before_keys_had_names_opens_and_is_sealed_anew(tmp_path: Path) -> None:
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
     home = tmp_path / "home"
     async with rig(home) as running:
         await put(running, "other")
@@ -312,3 +312,13 @@ def test_a_value_sealed_under_one_key_does_not_open_under_anothers_name() -> Non
     renamed = sealed[:1] + cut(second)[0].id + sealed[9:]
     with pytest.raises(VaultError, match=r"vault\.key"):
         both.open_secret("a", "", renamed)
+
+
+def test_the_keys_name_is_bound_to_what_it_sealed() -> None:
+    key = os.urandom(32)
+    sealed = Vault(key).seal_secret("a", "", "x")
+    nonce, text = sealed[9:21], sealed[21:]
+    name = b"\nkey " + cut(key)[0].id.hex().encode()
+    assert AESGCM(key).decrypt(nonce, text, secret_of("a", "") + name) == b"x"
+    with pytest.raises(InvalidTag):
+        AESGCM(key).decrypt(nonce, text, secret_of("a", ""))

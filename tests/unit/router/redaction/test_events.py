@@ -218,8 +218,18 @@ def test_texts_that_json_escapes_are_read(end: str) -> None:
 def test_events_that_end_otherwise_each_time_are_followed() -> None:
     events = [chat({"content": text}, obfuscation="x" * len(text)) for text in ("my ", "key ", "is ", *KEY, ". ")]
     assert content(through([b"".join(events[:2]), *events[2:]], KEY)) == f"my key is sk-{MARK}. "
+    assert KEY.encode() not in through([chat({"content": "a"}), chat({"content": "b"}, obfuscation=KEY)], KEY)
     sneaky = [chat({"content": "a"}), chat({"content": "b"}).replace(b'b"', b'b","content":"c"', 1)]
     assert content(through(sneaky, KEY)) == "ac"
+
+
+def test_a_choice_that_comes_later_in_the_same_event_is_followed() -> None:
+    def both(first: str, second: str) -> bytes:
+        choices = [{"index": index, "delta": {"content": text}} for index, text in enumerate((first, second))]
+        return b"data: " + json.dumps({"choices": choices}, separators=(",", ":")).encode() + b"\n\n"
+
+    alone = both("a", "").replace(b',{"index":1,"delta":{"content":""}}', b"")
+    assert content(through([alone, both("b", KEY[:9]), both("c", KEY[9:])], KEY), index=1) == MARK
 
 
 def test_shared_begins_are_told_apart() -> None:
