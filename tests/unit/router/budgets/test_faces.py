@@ -271,3 +271,16 @@ async def test_usage_is_shown_by_caller_and_by_call_and_as_csv(running: Rig, fak
     sums = list(csv.DictReader(io.StringIO((await call(running, "usage", "--by", "caller", "-o", "csv")).stdout)))
     assert {row["key"]: row["cost_microusd"] for row in sums} == {"runs/r1": str(COST), "tokens/t1": ""}
     assert len(json.loads((await call(running, "usage", "--calls", "--json")).stdout)) == 2
+
+
+async def test_what_was_written_into_a_cache_is_shown(running: Rig, fake: FakeProvider) -> None:
+    said = {"prompt_tokens": 10, "completion_tokens": 1, "total_tokens": 11}
+    details = {"cached_tokens": 2, "cache_write_tokens": 5}
+    answer = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "a"}, "finish_reason": "stop"}]}
+    fake.queue(Reply(raw=json.dumps({**answer, "usage": {**said, "prompt_tokens_details": details}})))
+    answered = await running.chat()
+    assert json.loads(answered.headers["x-signet-usage"])["cache_write_tokens"] == 5
+    (shown,) = json.loads((await call(running, "usage", "--calls", "-o", "json")).stdout)
+    assert (int(shown["usage"]["cached_tokens"]), int(shown["usage"]["cache_write_tokens"])) == (2, 5)
+    (summed,) = json.loads((await call(running, "usage", "-o", "json")).stdout)
+    assert int(summed["usage"]["cache_write_tokens"]) == 5
