@@ -15,13 +15,14 @@ _PUSHED = 429
 class Miss:
     """A target that did not answer: what it was, what would be told, and whether another one may be asked.
 
-    `anew`: it may take the same call when that is shaped anew.
+    `anew`: it may take the same call when that is shaped anew, `broke`: or when it has recovered.
     """
 
     target: str
     refusal: Refusal
     passes: bool
     anew: bool = False
+    broke: bool = False
 
 
 def passes(refusal: Refusal, attempt: Attempt | None, *, repeat_timeouts: bool) -> bool:

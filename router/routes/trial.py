@@ -78,7 +78,7 @@ class Trial:
         miss = await self._once(stop, lane, begins)
         if miss is not None and miss.anew:
             miss = await self._once(stop, lane, begins)
-        if miss is None or self._sink.started or miss.refusal.code not in _BROKE:
+        if miss is None or self._sink.started or not miss.broke:
             return miss
         return await self._once(stop, lane, begins) if await lane.provider.recovered() else miss
 
@@ -132,7 +132,8 @@ class Trial:
         except Refusal as refusal:
             repeat = self._lineup.route.repeat_timeouts
             anew = attempt is not None and attempt.anew
-            return Miss(lane.name, refusal, passes(refusal, attempt, repeat_timeouts=repeat), anew)
+            broke = attempt is not None and refusal.code in _BROKE
+            return Miss(lane.name, refusal, passes(refusal, attempt, repeat_timeouts=repeat), anew, broke)
         return None
 
     def _check(self, lane: Lane) -> None:
