@@ -41,6 +41,8 @@ class _Conversation:
 
     def take(self, item: dict[str, Any], at: str) -> None:
         kind = item.get("type") or ("message" if "role" in item else "")
+        if not isinstance(kind, str) or not kind:
+            raise bad_request(f"{at} must have a type: message, function_call, function_call_output, …", f"{at}.type")
         if kind == "message":
             self._message(item, at)
         elif kind in _CALLS:
@@ -53,14 +55,12 @@ class _Conversation:
             self._think(item, at)
         elif kind == "item_reference":
             self._reach.stored("an item_reference", f"{at}.type")
-        elif isinstance(kind, str) and kind:
-            self._reach.only(f"an item of type {kind!r}", f"{at}.type")
         else:
-            raise bad_request(f"{at} must have a type: message, function_call, function_call_output, …", f"{at}.type")
+            self._reach.only(f"an item of type {kind!r}", f"{at}.type")
 
     def _message(self, item: dict[str, Any], at: str) -> None:
         role = item.get("role")
-        if role not in _ROLES:
+        if not isinstance(role, str) or role not in _ROLES:
             raise bad_request(f"{at}.role must be one of {', '.join(_ROLES)}", f"{at}.role")
         if role != "assistant":
             content = parts.read(item.get("content"), f"{at}.content", self._reach)

@@ -41,7 +41,7 @@ def call(ident: str, given: Mapping[str, Any], status: str = "completed") -> dic
         "id": ident,
         "type": name,
         "status": status,
-        "call_id": given.get("id") or ident,
+        "call_id": str(given.get("id") or ident),
         "name": (inner or {}).get("name") or "",
         field: (inner or {}).get(field) or "",
     }
@@ -95,7 +95,7 @@ def read(output: list[Any]) -> dict[str, Any]:
         elif kind == "reasoning":
             thought += [said for said in [thoughts.text(item, "output")] if said]
             message.setdefault("reasoning_details", []).extend(thoughts.detail(item))
-        elif kind in _KINDS:
+        elif isinstance(kind, str) and kind in _KINDS:
             message.setdefault("tool_calls", []).append(called(item))
     message["content"] = "".join(texts) if texts or not message.get("tool_calls") else None
     message["refusal"] = "".join(refusals) or None

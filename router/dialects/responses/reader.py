@@ -27,8 +27,8 @@ class ResponsesReader:
     def __init__(self) -> None:
         self.done = False
         self._about: dict[str, Any] = {"id": "", "object": "chat.completion.chunk", "created": 0, "model": ""}
-        self._calls: dict[object, int] = {}
-        self._heard: set[object] = set()
+        self._calls: dict[int, int] = {}
+        self._heard: set[int] = set()
 
     def read(self, payload: bytes) -> list[dict[str, Any]]:
         """Give the neutral events that an event's data stands for. Raises Garbage."""
@@ -53,9 +53,9 @@ class ResponsesReader:
         elif kind in _ASIDES:
             yield from self._aside(event)
         elif kind == "response.output_item.added":
-            yield from self._added(_object(event, "item"), event.get("output_index"))
+            yield from self._added(_item(event), _place(event))
         elif kind == "response.output_item.done":
-            yield from self._whole(_object(event, "item"), event.get("output_index"))
+            yield from self._whole(_item(event), _place(event))
         elif kind in _ENDS:
             yield from self._end(_object(event, "response"))
         elif kind == "response.failed":
@@ -71,20 +71,20 @@ class ResponsesReader:
         text = event.get("delta")
         if not isinstance(text, str):
             raise Garbage("a delta that is no text")
-        self._heard.add(event.get("output_index"))
+        self._heard.add(_place(event))
         chunk = self._chunk({field: text})
         if field == "content" and isinstance(event.get("logprobs"), list) and event["logprobs"]:
             chunk["choices"][0]["logprobs"] = {"content": event["logprobs"], "refusal": None}
         yield chunk
 
     def _argued(self, kind: str, field: str, event: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        place, text = event.get("output_index"), event.get("delta")
+        place, text = _place(event), event.get("delta")
         if not isinstance(text, str) or place not in self._calls:
             raise Garbage("a piece of a call that did not begin")
         self._heard.add(place)
         yield self._chunk({"tool_calls": [{"index": self._calls[place], kind: {field: text}}]})
 
-    def _added(self, item: dict[str, Any], place: object) -> Iterator[dict[str, Any]]:
+    def _added(self, item: dict[str, Any], place: int) -> Iterator[dict[str, Any]]:
         if item.get("type") not in _CALLS:
             return
         call = output.called(item)
@@ -93,11 +93,11 @@ class ResponsesReader:
             self._heard.add(place)
         yield self._call(call, place)
 
-    def _call(self, call: dict[str, Any], place: object) -> dict[str, Any]:
+    def _call(self, call: dict[str, Any], place: int) -> dict[str, Any]:
         self._calls[place] = len(self._calls)
         return self._chunk({"tool_calls": [{"index": self._calls[place], **call}]})
 
-    def _whole(self, item: dict[str, Any], place: object) -> Iterator[dict[str, Any]]:
+    def _whole(self, item: dict[str, Any], place: int) -> Iterator[dict[str, Any]]:
         kind = item.get("type")
         if kind == "reasoning" and (found := thoughts.detail(item)):
             yield self._chunk({"reasoning_details": found})
@@ -124,7 +124,7 @@ class ResponsesReader:
         found = response.get("output")
         items = found if isinstance(found, list) else []
         if not self._heard and not self._calls:
-            for place, item in enumerate(each for each in items if isinstance(each, dict)):
+            for place, item in enumerate(each for each in items if isinstance(each, dict) and _typed(each)):
                 yield from self._whole(item, place)
         last = self._chunk({})
         last["choices"][0]["finish_reason"] = answer.finish(response, calls=bool(self._calls))
@@ -151,3 +151,20 @@ def _object(event: Mapping[str, Any], name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Garbage(f"an event without its {name}")
     return value
+
+
+def _item(event: Mapping[str, Any]) -> dict[str, Any]:
+    item = _object(event, "item")
+    if not _typed(item):
+        raise Garbage("an item without a type")
+    return item
+
+
+def _typed(item: Mapping[str, Any]) -> bool:
+    return isinstance(item.get("type"), str)
+
+
+def _place(event: Mapping[str, Any]) -> int:
+    """Give where an item stands; servers that make but one do not always say."""
+    place = event.get("output_index")
+    return place if isinstance(place, int) else 0

@@ -144,7 +144,7 @@ def _check(body: Mapping[str, Any]) -> None:
             raise bad_request("this model's provider speaks the Responses API, which has no penalties", name)
     if body.get("n") not in (None, 1):
         raise bad_request("this model's provider speaks the Responses API, which gives one answer a call", "n")
-    if "audio" in (body.get("modalities") or ()):
+    if isinstance(body.get("modalities"), list) and "audio" in body["modalities"]:
         raise bad_request("this model's provider speaks the Responses API, which answers in text", "modalities")
 
 

@@ -49,7 +49,7 @@ class ResponsesWriter:
         self._usage = usage.write(event.get("usage")) or self._usage
         choices = event.get("choices")
         for choice in choices if isinstance(choices, list) else ():
-            if choice.get("index", 0):
+            if not isinstance(choice, Mapping) or choice.get("index", 0):
                 continue  # nobody can ask for more than one
             delta = choice.get("delta")
             if isinstance(delta, Mapping):
