@@ -27,8 +27,9 @@ WORDS = st.sampled_from(
         "item_reference", "input_text", "input_image", "input_file", "output_text", "refusal", "summary_text",
         "function", "custom", "grammar", "web_search", "shell", "allowed_tools", "json_schema", "json_object", "text",
         "image_url", "file", "user", "assistant", "tool", "developer", "auto", "required", "signet.", "signet.e30=",
-        "url_citation", "response.created", "response.completed", "response.failed", "response.incomplete", "error", "completed",
-        "response.output_text.delta", "response.output_item.added", "response.output_item.done", "incomplete", "length",
+        "url_citation", "response.created", "response.completed", "response.failed", "response.incomplete", "error",
+        "completed", "response.output_text.delta", "response.output_item.added", "response.output_item.done",
+        "incomplete", "length",
         "response.function_call_arguments.delta", "response.output_text.annotation.added", "stop", "\ud800",
     ]
 )  # fmt: skip
