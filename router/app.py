@@ -1,37 +1,32 @@
-"""The router put together: the only place that constructs."""
+"""The router as a process: what runs for as long as it serves."""
 
 import asyncio
 import gc
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from router.address import Address
 from router.embedded.child import Child
-from router.embedded.plan import Plan
-from router.model import Spec
+from router.embedded.watched import watched
 from router.options import RouterOptions
-from router.price import FREE
+from router.providers.given import given
 from signet.kit import log as logs
 from signet.kit.home import Home
-from signet.kit.lifecycle import StartError, notify
+from signet.kit.lifecycle import notify
+from signet.kit.log import Log
 
 if TYPE_CHECKING:
-    from router.authorise import Authoriser
-    from router.broker import Broker
+    from router.assembly import Assembly
+    from router.authorise import Callers
     from router.budgets.meter import Meter
     from router.fleet import Fleet
-    from router.keeping import Keeping
     from router.replicas.place import Books
-    from router.routes.selection import Selection
-    from router.secrets import Secrets
-    from router.store.apis import ApiStore
-    from router.store.database import AsyncEngine
     from router.store.ledger import Ledger
-    from router.wire import Wire
-    from signet.kit.rpc import Service
+    from signet.kit.rpc import Guard
 
 NEWER_SCHEMA = 6
 """Exit code for a database that a newer Signet wrote."""
@@ -60,7 +55,7 @@ async def run(home: Home, options: RouterOptions, stop: asyncio.Event) -> int:
     """Serve until told to stop; gives the exit code."""
     async with AsyncExitStack() as stack:
         # The weights take longest to load, so their process is started before the rest is even imported.
-        child = await stack.enter_async_context(_watched(home, options)) if options.embedded else None
+        child = await stack.enter_async_context(watched(home, options)) if options.embedded else None
         from router.store.database import NewerSchema
 
         try:
@@ -79,114 +74,74 @@ async def serving(
     home: Home, options: RouterOptions, environment: Mapping[str, str], child: Child | None
 ) -> AsyncIterator[App]:
     """Serve the door and the services until the context is left. Raises StartError, HomeError."""
+    from router.assembly import Foundation, assembled
+    from router.authorise import Callers
+    from router.control import asking
     from router.keeping import keeping
+    from router.observe.observing import observing
     from router.replicas.place import counting, opened
+    from signet.kit import dial
 
     async with (
         opened(home, options) as place,
         keeping(home, place.engine, environment, options.secrets_folder, logs.get("router")) as kept,
         counting(place, kept.log) as books,
-        _serving(home, options, environment, child, engine=place.engine, books=books, kept=kept) as app,
+        observing(options.otlp_endpoint, environment, version("signet")) as observer,
+        dial.channel(home.target("control.sock")) as control,
     ):
-        yield app
+        callers = Callers(asking(control))
+        base = Foundation(place.engine, books, kept, observer, callers, home.key("run.key"))
+        parts = assembled(base, options, environment, child)
+        try:
+            await parts.fleet.start(given(options, environment, kept.redactor.know))
+            _follow(books, parts)
+            async with _listening(home, options, parts, _guard(kept.log, callers)) as (port, door_port):
+                yield App(parts.fleet, parts.ledger, parts.meter, port, door_port, books.fenced)
+        finally:
+            await parts.fleet.aclose()
+            await parts.wire.aclose()
 
 
 @asynccontextmanager
-async def _serving(
-    home: Home,
-    options: RouterOptions,
-    environment: Mapping[str, str],
-    child: Child | None,
-    *,
-    engine: "AsyncEngine",
-    books: "Books",
-    kept: "Keeping",
-) -> AsyncIterator[App]:
-    from router.apis.credential import Credentials
-    from router.apis.door import Apis
-    from router.apis.rate import Rates
-    from router.apis.relay import Relay
-    from router.attempt import Bounds
-    from router.authorise import Authoriser, Callers, permit
-    from router.broker import Broker
-    from router.control import asking
-    from router.door import Door
-    from router.doors.paths import paths
-    from router.fleet import Fleet
-    from router.http.client import Client
-    from router.http.limits import Limits
+async def _listening(
+    home: Home, options: RouterOptions, parts: "Assembly", guard: "Guard"
+) -> AsyncIterator[tuple[int, int]]:
+    """Serve on every socket; gives the ports of gRPC and of the door."""
     from router.listen import listening
-    from router.prices.book import Book
-    from router.providers.contract import Parts
-    from router.routes.selection import Selection
-    from router.routes.trial import Means
-    from router.store.apis import ApiStore
-    from router.store.ledger import Ledger
-    from router.store.providers import ProviderStore
-    from router.store.routes import RouteStore
-    from signet.kit import dial, rpc
+    from router.services.every import services
+    from signet.kit import rpc
 
-    log, secrets, meter = kept.log, kept.secrets, books.meter
-    ledger = Ledger(engine)
-    wire = Client(Limits(connections=options.concurrency * 2, connect_seconds=options.connect_seconds))
-    model = environment.get("OPENAI_MODEL", "")
-    fleet = Fleet(
-        ProviderStore(engine),
-        RouteStore(engine),
-        kept.vault,
-        Parts(wire, options, child, log),
-        f"openai/{model}" if model else "",
-    )
-    control = dial.channel(home.target("control.sock"))
-    callers = Callers(asking(control))
-    authoriser = Authoriser(home.key("run.key"), callers)
-    bounds = Bounds(options.deadlines, options.answer_bytes, options.output_tokens)
-    book = Book()
-    selection = Selection(book, fleet.models)
-    broker = Broker(fleet, Means(wire, meter, book, bounds), selection, kept.redactor)
-    apis = ApiStore(engine)
-    relay = Relay(wire, meter, options.deadlines, kept.redactor, log)
-    calls = Apis(authoriser, apis, Credentials(secrets), Rates(), relay)
-    door = Door(
-        paths(authoriser, broker, secrets, calls), log, body_bytes=options.body_bytes, idle_seconds=options.idle_seconds
-    )
-    guard = rpc.Guard(log, callers.authenticate, permit, open_methods=(*rpc.OPEN_METHODS, _ASKING))
-    try:
-        await fleet.start(_given(options, environment, kept.redactor.know))
-        _follow(books, fleet, secrets)
-        async with (
-            rpc.serving(
-                [
-                    *_services(fleet, wire, ledger, meter, secrets),
-                    _apis(apis, secrets),
-                    _routes(fleet, selection),
-                    _inference(authoriser, broker, options),
-                ],
-                unix=home.socket("router.sock"),
-                tcp=f"127.0.0.1:{options.port}" if options.port else None,
-                guard=guard,
-                receive_bytes=options.body_bytes + _AROUND_BYTES,
-            ) as port,
-            listening(
-                door,
-                unix=home.socket("door.sock"),
-                port=options.door_port,
-                connections=options.connections,
-                grace_seconds=_GRACE_SECONDS,
-            ) as door_port,
-        ):
-            yield App(fleet, ledger, meter, port, door_port, books.fenced)
-    finally:
-        await fleet.aclose()
-        await wire.aclose()
-        await control.close()
+    async with (
+        rpc.serving(
+            services(parts, options),
+            unix=home.socket("router.sock"),
+            tcp=f"127.0.0.1:{options.port}" if options.port else None,
+            guard=guard,
+            receive_bytes=options.body_bytes + _AROUND_BYTES,
+        ) as port,
+        listening(
+            parts.door,
+            unix=home.socket("door.sock"),
+            port=options.door_port,
+            connections=options.connections,
+            grace_seconds=_GRACE_SECONDS,
+        ) as door_port,
+    ):
+        yield port, door_port
 
 
-def _follow(books: "Books", fleet: "Fleet", secrets: "Secrets") -> None:
+def _guard(log: Log, callers: "Callers") -> "Guard":
+    from router.authorise import permit
+    from signet.kit import rpc
+
+    return rpc.Guard(log, callers.authenticate, permit, open_methods=(*rpc.OPEN_METHODS, _ASKING))
+
+
+def _follow(books: "Books", parts: "Assembly") -> None:
     """Take up what other routers change that share the database."""
-    books.follow(fleet.reload, "providers", "settings")
-    books.follow(fleet.routes.reload, "routes")
-    books.follow(secrets.learn, "secrets")
+    books.follow(parts.fleet.reload, "providers", "settings")
+    books.follow(parts.fleet.routes.reload, "routes")
+    books.follow(parts.secrets.learn, "secrets")
 
 
 def _sharing(options: RouterOptions) -> str:
@@ -213,121 +168,3 @@ def _refuse(message: str) -> int:
     logs.get("router").error("start_failed", message=message)
     notify("ERRNO=1", message)
     return NEWER_SCHEMA
-
-
-@asynccontextmanager
-async def _watched(home: Home, options: RouterOptions) -> AsyncIterator[Child]:
-    child = Child(_plan(home, options), logs.get("router"))
-    watching = asyncio.create_task(child.run())
-    try:
-        await child.launched()
-        yield child
-    finally:
-        watching.cancel()
-        await asyncio.wait([watching])
-
-
-def _apis(store: "ApiStore", secrets: "Secrets") -> "Service":
-    from router.services.apis import ApiServer
-    from signet.kit.rpc import Service
-    from signet.v1 import apis_pb2, apis_pb2_grpc
-
-    descriptor = apis_pb2.DESCRIPTOR.services_by_name["ApiService"]
-    return Service(descriptor, apis_pb2_grpc.add_ApiServiceServicer_to_server, ApiServer(store, secrets))
-
-
-def _routes(fleet: "Fleet", selection: "Selection") -> "Service":
-    from router.services.routes import RouteServer
-    from signet.kit.rpc import Service
-    from signet.v1 import routes_pb2, routes_pb2_grpc
-
-    descriptor = routes_pb2.DESCRIPTOR.services_by_name["RouteService"]
-    return Service(descriptor, routes_pb2_grpc.add_RouteServiceServicer_to_server, RouteServer(fleet, selection))
-
-
-def _inference(authoriser: "Authoriser", broker: "Broker", options: RouterOptions) -> "Service":
-    from router.services.inference import InferenceServer
-    from signet.kit.rpc import Service
-    from signet.v1 import inference_pb2, inference_pb2_grpc
-
-    descriptor = inference_pb2.DESCRIPTOR.services_by_name["InferenceService"]
-    server = InferenceServer(authoriser, broker, options.idle_seconds)
-    return Service(descriptor, inference_pb2_grpc.add_InferenceServiceServicer_to_server, server)
-
-
-def _services(fleet: "Fleet", wire: "Wire", ledger: "Ledger", meter: "Meter", secrets: "Secrets") -> list["Service"]:
-    from router.services.budgets import BudgetServer
-    from router.services.models import Models
-    from router.services.providers import Providers
-    from router.services.secrets import SecretServer
-    from router.services.usage import Usages
-    from signet.kit.rpc import Service
-    from signet.v1 import (
-        budgets_pb2,
-        budgets_pb2_grpc,
-        models_pb2,
-        models_pb2_grpc,
-        providers_pb2,
-        providers_pb2_grpc,
-        secrets_pb2,
-        secrets_pb2_grpc,
-        usage_pb2,
-        usage_pb2_grpc,
-    )
-
-    return [
-        Service(
-            budgets_pb2.DESCRIPTOR.services_by_name["BudgetService"],
-            budgets_pb2_grpc.add_BudgetServiceServicer_to_server,
-            BudgetServer(meter),
-        ),
-        Service(
-            models_pb2.DESCRIPTOR.services_by_name["ModelService"],
-            models_pb2_grpc.add_ModelServiceServicer_to_server,
-            Models(fleet),
-        ),
-        Service(
-            providers_pb2.DESCRIPTOR.services_by_name["ProviderService"],
-            providers_pb2_grpc.add_ProviderServiceServicer_to_server,
-            Providers(fleet, wire),
-        ),
-        Service(
-            secrets_pb2.DESCRIPTOR.services_by_name["SecretService"],
-            secrets_pb2_grpc.add_SecretServiceServicer_to_server,
-            SecretServer(secrets),
-        ),
-        Service(
-            usage_pb2.DESCRIPTOR.services_by_name["UsageService"],
-            usage_pb2_grpc.add_UsageServiceServicer_to_server,
-            Usages(ledger),
-        ),
-    ]
-
-
-def _given(options: RouterOptions, environment: Mapping[str, str], know: Callable[[str], None]) -> list[Spec]:
-    """Give the providers that nobody has to add: the embedded one, and the environment's, whose key is told."""
-    from router.services.providers import url_trouble
-
-    specs = [Spec(id="embedded", kind="EMBEDDED", origin="built-in", price=FREE)] if options.embedded else []
-    if url := environment.get("OPENAI_BASE_URL", ""):
-        if trouble := url_trouble(url):
-            raise StartError(f"OPENAI_BASE_URL {trouble}")
-        key = environment.get("OPENAI_API_KEY", "")
-        know(key)
-        specs.append(Spec(id="openai", kind="OPENAI", base_url=url.rstrip("/"), key=key, origin="environment"))
-    return specs
-
-
-def _plan(home: Home, options: RouterOptions) -> Plan:
-    return Plan(
-        chat_socket=str(home.socket("chat.sock")),
-        embeddings_socket=str(home.socket("embed.sock")),
-        verified=str(home.router / "verified.json"),
-        name=options.chat_name,
-        gguf=options.embedded_gguf,
-        sha256=options.embedded_sha256,
-        slots=options.embedded_slots,
-        context_tokens=options.embedded_context_tokens,
-        threads=options.threads,
-        cache_mib=options.embedded_cache_mib,
-    )

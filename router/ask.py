@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from router.observe.trace import Trace
 from router.refusal import Refusal, bad_request
 
 CHAT = "/chat/completions"
@@ -23,6 +24,7 @@ class Ask:
     `only` is what it is refused with where its provider speaks another form: it asks for what the neutral form cannot
     say. `unbounded`: part of its input lies elsewhere, at its provider or behind an address, so that its size says
     nothing of how much is read. `headers` of the caller's go on to a provider of the same form, by lower-case name.
+    `trace` is where its caller is in a trace, if that said so.
     """
 
     endpoint: str
@@ -37,6 +39,7 @@ class Ask:
     only: Refusal | None = None
     unbounded: bool = False
     headers: Mapping[str, str] = field(default_factory=dict, hash=False)
+    trace: Trace | None = None
 
     def limited(self, field: str, tokens: int) -> "Ask":
         """Give it with a bound of the answer's tokens, in place of any other; `field` is the provider's word for it."""

@@ -12,6 +12,7 @@ from router.budgets.reservation import Reservation
 from router.dialects.contract import Codec, Reading
 from router.dialects.events import Garbage
 from router.dialects.flow import Flow
+from router.observe.observer import Sight
 from router.options import Deadlines
 from router.price import Price, cost, source
 from router.providers.contract import shapes
@@ -84,7 +85,7 @@ class Attempt:
     """
 
     __slots__ = ("_probe", "_sent", "_watch", "anew", "arrived", "ask", "begins", "bounds", "codec", "cost_microusd",
-                 "ending", "lane", "number", "price", "reservation", "status", "target", "wire")  # fmt: skip
+                 "ending", "lane", "number", "price", "reservation", "sight", "status", "target", "wire")  # fmt: skip
 
     def __init__(
         self,
@@ -97,6 +98,7 @@ class Attempt:
         reservation: Reservation,
         price: Price,
         target: Target,
+        sight: Sight,
         arrived: float,
         number: int,
         probe: bool,
@@ -110,6 +112,7 @@ class Attempt:
         self.reservation = reservation
         self.price = price
         self.target = target
+        self.sight = sight
         self.arrived = arrived
         self.number = number
         self.begins = begins
@@ -132,6 +135,7 @@ class Attempt:
             await self._answer(sink)
         finally:
             self._watch.close()
+            self.sight.unsent()
             if self.ending is Ending.LEFT or self.ending is Ending.UNTRIED:
                 self.lane.circuit.unknown(probe=self._probe)
 
@@ -202,7 +206,6 @@ class Attempt:
             self.begins()
             body, usage = self.codec.whole(await self._read(answer, self.bounds.answer_bytes))
         except Refusal as refusal:
-            refusal.message = redact(refusal.message.encode(), self.target.key).decode(errors="replace")
             raise await self._spent(refusal) from refusal
         except asyncio.CancelledError:
             await answer.aclose()  # before anything that waits: who is gone wants no more of it
@@ -211,7 +214,6 @@ class Attempt:
         self.ending = Ending.ANSWERED
         self.lane.circuit.well()
         charge = await self._settle(usage or estimate(self.ask.size, len(body)))
-        body = redact(body, self.target.key)
         await sink.whole(body, charge.text())
 
     async def _relay(self, answer: Answer, sink: Sink) -> None:
@@ -246,7 +248,7 @@ class Attempt:
                 if not sink.started:
                     self._check_first(reading, ready)
                     self.begins()
-                await sink.send(redact(ready, self.target.key))
+                await sink.send(ready)
             if flow.spoilt:
                 raise flow.spoilt
             seconds = self.bounds.deadlines.idle_seconds
@@ -277,7 +279,7 @@ class Attempt:
         if not sink.started:
             self.begins()
         last = reading.broken(trouble) if trouble else reading.end()
-        await sink.end(redact(last, self.target.key) + b": signet-usage " + charge.text() + b"\n\n")
+        await sink.end(last + b": signet-usage " + charge.text() + b"\n\n")
 
     async def _next(self, answer: Answer, seconds: float) -> bytes:
         try:
@@ -342,6 +344,7 @@ class Attempt:
         )
         if (said := source(self.price, used)) != row.price_source:
             row = row._replace(price_source=said)
+        self.sight.settled(row)
         await self.reservation.settle(row)
         return charge
 

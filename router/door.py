@@ -8,6 +8,7 @@ from typing import Protocol
 from router.attempt import CallerGone
 from router.dialects.contract import CHAT_FORM
 from router.dialects.forms import face
+from router.observe.tally import Tally
 from router.refusal import Refusal
 from router.reply import Message, Receive, Reply, Send
 from router.visit import Visit
@@ -57,11 +58,14 @@ class Door:
     `body_bytes` bounds a request's body, `idle_seconds` the wait for a caller that sends nothing or reads nothing.
     """
 
-    def __init__(self, paths: Mapping[str, Handler], log: Log, *, body_bytes: int, idle_seconds: float) -> None:
+    def __init__(
+        self, paths: Mapping[str, Handler], tally: Tally, log: Log, *, body_bytes: int, idle_seconds: float
+    ) -> None:
         self._paths = {"/health": Health(), **paths}
         below = sorted((path for path in paths if path.endswith("/")), key=len, reverse=True)
         self._below = [(path, paths[path]) for path in below]
         self._nobody = Nobody(paths)
+        self._tally = tally
         self._log = log
         self._body_bytes = body_bytes
         self._idle_seconds = idle_seconds
@@ -72,6 +76,7 @@ class Door:
             raise RuntimeError(f"the door speaks HTTP only, not {scope['type']}")
         handler = self._handler(scope["path"])
         reply = Reply(send, self._idle_seconds, face(handler.face))
+        self._tally.open += 1
         try:
             await handler.serve(
                 Visit(scope, receive, reply, body_bytes=self._body_bytes, idle_seconds=self._idle_seconds)
@@ -83,6 +88,7 @@ class Door:
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets one clear error
             await self._refuse(reply, self._fault(error))
         finally:
+            self._tally.open -= 1
             reply.close()
 
     def _handler(self, path: str) -> Handler:
@@ -92,6 +98,7 @@ class Door:
         return next((handler for prefix, handler in self._below if path.startswith(prefix)), self._nobody)
 
     async def _refuse(self, reply: Reply, refusal: Refusal) -> None:
+        self._tally.refused(refusal.code)
         if refusal.status >= _NOT_THE_CALLERS:
             self._log.warning("call_refused", status=refusal.status, code=refusal.code)
         try:

@@ -30,6 +30,7 @@ class RouterOptions:
     `database` is the address of a PostgreSQL that several routers share, empty for a SQLite of one's own; its password
     is the first line of `database_password_file`, else PGPASSWORD. A router that gives it no sign of life for
     `database_dead_seconds` is taken for dead by the others, and has to end.
+    `otlp_endpoint`: where spans go, for example http://127.0.0.1:4318; empty for what the environment says.
     `secrets_folder` has secrets as files: see `router.given`.
     """
 
@@ -55,6 +56,7 @@ class RouterOptions:
     queue: int = 256
     connections: int = 1024
     secrets_folder: str = ""
+    otlp_endpoint: str = ""
     database: str = field(default="", repr=False)
     database_password_file: str = ""
     database_dead_seconds: float = 15.0

@@ -13,6 +13,7 @@ from router.authorise import Identity
 from router.budgets.estimate import Estimate
 from router.budgets.meter import Meter
 from router.budgets.reservation import Reservation, Target
+from router.observe.tally import Tally
 from router.options import Deadlines
 from router.redaction.redactor import Redactor
 from router.refusal import Refusal
@@ -50,6 +51,7 @@ class Relay:
     meter: Meter
     deadlines: Deadlines
     redactor: Redactor
+    tally: Tally
     log: Log
 
     async def call(self, api: Api, who: Identity, sent: Sent, credential: str, reply: Reply) -> None:
@@ -190,7 +192,9 @@ class _Call:
     async def _settle(self, outcome: str) -> None:
         """Write the call's row; it is on disk when this returns. Raises Refusal (503) where it cannot be."""
         price = self._api.call_price_microusd
-        await self._reservation.settle(self._reservation.ended_as(NOTHING, price, outcome))
+        row = self._reservation.ended_as(NOTHING, price, outcome)
+        self._relay.tally.call(row)
+        await self._reservation.settle(row)
 
 
 def _request(api: Api, sent: Sent, credential: str) -> tuple[Upstream, Request]:

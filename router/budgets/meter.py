@@ -57,6 +57,11 @@ class Meter:
             for reservation in list(self._live.values()):
                 reservation.cut()
 
+    @property
+    def running(self) -> int:
+        """How many calls of this router run."""
+        return len(self._live)
+
     def binds(self, who: Identity, target: str) -> bool:
         """Whether a budget can refuse a call for what it may generate, so that this must be bounded.
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from router.authorise import Authoriser
 from router.broker import Broker
 from router.dialects.forms import face
+from router.observe.trace import read
 from router.routes.lane import HOPS as HOPS_NAME
 from router.visit import Visit
 
@@ -40,6 +41,8 @@ class Calls:
         if self._passes:
             found = {name: value for name, key in self._passes.items() if (value := visit.header(key))}
             ask = replace(ask, headers=found) if found else ask
+        if parent := visit.header(b"traceparent"):
+            ask = replace(ask, trace=read(parent, visit.header(b"tracestate")))
         await visit.while_there(self._broker.answer(ask, who, visit.reply, hops(visit.header(HOPS))))
 
 

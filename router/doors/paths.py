@@ -8,13 +8,16 @@ from router.authorise import Authoriser
 from router.broker import Broker
 from router.dialects.contract import CHAT_FORM, MESSAGES, RESPONSES
 from router.door import Handler
-from router.doors import counts, kept, lend, models
+from router.doors import counts, kept, lend, models, scrape
 from router.doors.calls import Calls
+from router.observe.metrics import Metrics
 from router.providers.anthropic import PASSED
 from router.secrets import Secrets
 
 
-def paths(authoriser: Authoriser, broker: Broker, secrets: Secrets, apis: Handler) -> Mapping[str, Handler]:
+def paths(
+    authoriser: Authoriser, broker: Broker, secrets: Secrets, apis: Handler, metrics: Metrics
+) -> Mapping[str, Handler]:
     """Give every handler."""
     listing = models.Models(authoriser, broker.fleet)
     return {
@@ -27,6 +30,7 @@ def paths(authoriser: Authoriser, broker: Broker, secrets: Secrets, apis: Handle
         models.PATH: listing,
         f"{models.PATH}/": listing,
         lend.PATH: lend.Lend(authoriser, secrets),
+        scrape.PATH: scrape.Scrape(authoriser, metrics),
         ROOT: apis,
         f"{ROOT}/": apis,
     }

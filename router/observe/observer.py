@@ -40,13 +40,16 @@ class Sight:
     def settled(self, row: Row) -> None:
         """Take note of how it ended."""
         self._tally.call(row)
-        if self._span is not None:
-            self._span.end(row)
+        self._end(row)
 
     def unsent(self) -> None:
-        """Take note that nothing was sent."""
-        if self._span is not None:
-            self._span.end(None)
+        """Take note that nothing was sent; does nothing once it is settled."""
+        self._end(None)
+
+    def _end(self, row: Row | None) -> None:
+        span, self._span = self._span, None
+        if span is not None:
+            span.end(row)
 
 
 class Observer:

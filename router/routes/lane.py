@@ -88,8 +88,12 @@ class Lane:
         """Whether nothing would be lost with it but its speed."""
         return self.active == 0 and self.circuit.untouched
 
-    def hopped(self, target: Target, hops: int) -> Target:
-        """Give a target that is told how many routers the call has passed with this one."""
+    def told(self, target: Target, hops: int, trace: Mapping[str, str]) -> Target:
+        """Give a target that is told how many routers the call has passed with this one, and of its trace."""
+        sent = self._passed(target, hops)
+        return replace(sent, headers={**sent.headers, **trace}) if trace else sent
+
+    def _passed(self, target: Target, hops: int) -> Target:
         if hops == 0 and target is self._given and self._hopped is not None:
             return self._hopped
         sent = replace(target, headers={**target.headers, HOPS: str(hops + 1)})

@@ -4,12 +4,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from router.ask import Ask
+from router.ask import CHAT, EMBEDDINGS, Ask
 from router.attempt import Attempt, Bounds, Sink
 from router.authorise import Identity
 from router.budgets.estimate import bound
 from router.budgets.meter import Meter
 from router.dialects.codec import pick
+from router.observe.observer import Observer
 from router.prices.book import Book
 from router.providers.contract import shapes
 from router.refusal import Refusal
@@ -23,16 +24,18 @@ from router.wire import Wire
 from signet.kit.names import uuid7
 
 _BROKE = ("provider_error", "provider_unavailable")
+_OPERATIONS = {CHAT: "chat", EMBEDDINGS: "embeddings"}
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What every call needs: the way out, the meter, the prices, the bounds."""
+    """What every call needs: the way out, the meter, the prices, the bounds, and who looks on."""
 
     wire: Wire
     meter: Meter
     book: Book
     bounds: Bounds
+    observer: Observer
 
 
 class Trial:
@@ -109,6 +112,7 @@ class Trial:
                 probe = lane.circuit.begin()
                 async with await meter.reserve(self._who, billed, most, uuid7()) as reservation:
                     self._number += 1
+                    sight = self._means.observer.begin(ask.trace, _OPERATIONS[ask.endpoint], self._lineup.name)
                     attempt = Attempt(
                         self._means.wire,
                         bounds,
@@ -117,7 +121,8 @@ class Trial:
                         lane,
                         reservation=reservation,
                         price=price,
-                        target=lane.hopped(where, self._hops),
+                        target=lane.told(where, self._hops, sight.headers),
+                        sight=sight,
                         arrived=self._arrived,
                         number=self._number,
                         probe=probe,
