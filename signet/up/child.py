@@ -18,7 +18,7 @@ _PIECES = 16  # taken at once, so that one that floods does not keep the others 
 
 _KEEPER = "router"
 """The program that keeps keys and secrets."""
-_SECRET = ("SIGNET_SECRET_", "OPENAI_API_KEY", "PGPASSWORD")
+_SECRET = ("SIGNET_SECRET_", "SIGNET_ROUTER_DATABASE", "OPENAI_API_KEY", "PGPASSWORD")
 
 
 class Child:
