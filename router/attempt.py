@@ -27,6 +27,7 @@ from router.wire import Answer, Fault, Target, Wire, WireError
 _MAX_REFUSAL_BYTES = 1 << 20
 _DRAIN_SECONDS = 0.2
 _OK = 200
+_TICK = 0.01  # timers may ring a little early
 
 
 class CallerGone(Exception):
@@ -221,8 +222,7 @@ class Attempt:
         trouble: Refusal | None = None
         try:
             _check_event_stream(answer)
-            async with asyncio.timeout(self._time_left()):
-                await self._pass(answer, reading, sink)
+            await self._pass(answer, reading, sink)
             if not reading.complete and not reading.failed:
                 trouble = provider_error(f"provider {self.lane.provider.spec.id} ended its answer early")
         except (Refusal, TimeoutError, Garbage, WireError) as error:
@@ -282,22 +282,25 @@ class Attempt:
         await sink.end(last + b": signet-usage " + charge.text() + b"\n\n")
 
     async def _next(self, answer: Answer, seconds: float) -> bytes:
+        """Give the next piece. Raises WireError, and TimeoutError where the whole call is late."""
+        until = self.arrived + self.bounds.deadlines.total_seconds
         try:
-            with self._watch(seconds):
+            with self._watch(seconds, until):
                 return await answer.read()
         except TimeoutError as error:
+            if time.monotonic() >= until - _TICK:
+                raise
             raise WireError(Fault.TIMEOUT, f"it sent nothing for {seconds:g} s") from error
 
     async def _read(self, answer: Answer, limit: int) -> bytes:
         body = bytearray()
         seconds = self.bounds.deadlines.first_byte_seconds
         try:
-            async with asyncio.timeout(self._time_left()):
-                while piece := await self._next(answer, seconds):
-                    body += piece
-                    if len(body) > limit:
-                        raise provider_error(f"the answer is larger than {limit} bytes")
-                    seconds = self.bounds.deadlines.idle_seconds
+            while piece := await self._next(answer, seconds):
+                body += piece
+                if len(body) > limit:
+                    raise provider_error(f"the answer is larger than {limit} bytes")
+                seconds = self.bounds.deadlines.idle_seconds
         except (TimeoutError, WireError) as error:
             raise self._trouble(error) from error
         return bytes(body)
@@ -311,9 +314,6 @@ class Attempt:
         if isinstance(error, Garbage):
             return provider_error(f"provider {name} sent {error}")
         return provider_timeout(f"provider {name} was not done in {self.bounds.deadlines.total_seconds:g} s")
-
-    def _time_left(self) -> float:
-        return max(self.arrived + self.bounds.deadlines.total_seconds - time.monotonic(), 0.0)
 
     def _failed(self, refusal: Refusal) -> None:
         """Take note that nothing comes any more of a call that was taken."""

@@ -9,6 +9,7 @@ from typing import Self
 class Watch:
     """`with watch(seconds): await …` raises TimeoutError where the wait took longer, as asyncio.timeout does.
 
+    With `until`, a time of the loop's clock, also where it lasts beyond that; at once where that has passed.
     One timer serves all waits of one watch, one after the other: it is set anew only when it rings before its time.
     Use it from one task at a time, never nested, and `close` it in the end.
     """
@@ -23,12 +24,18 @@ class Watch:
         self._rang = False
         self._cancelling = 0
 
-    def __call__(self, seconds: float) -> Self:
-        """Set the deadline of the wait that follows."""
+    def __call__(self, seconds: float, until: float = inf) -> Self:
+        """Set the deadline of the wait that follows. Raises TimeoutError."""
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
-        self._due = due = loop.time() + seconds
+        now = loop.time()
+        due = now + seconds
+        if due > until:
+            due = until
+            if due <= now:
+                raise TimeoutError
+        self._due = due
         if self._handle is None or self._handle.when() > due:
             if self._handle is not None:
                 self._handle.cancel()

@@ -59,3 +59,15 @@ async def test_somebody_elses_cancel_is_no_timeout() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     watch.close()
+
+
+async def test_a_wait_ends_at_the_end_of_the_whole_too_and_at_once_where_that_has_passed() -> None:
+    watch = Watch()
+    now = asyncio.get_running_loop().time()
+    with pytest.raises(TimeoutError), watch(60, now + 0.01):
+        await asyncio.Event().wait()
+    with pytest.raises(TimeoutError), watch(60, now):
+        pass
+    with watch(60, now + 60):
+        await asyncio.sleep(0)
+    watch.close()
