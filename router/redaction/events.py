@@ -78,16 +78,24 @@ class Events:
 
     def feed(self, events: bytes) -> bytes:
         """Take events and give those that may be passed on, the same object where all may and none was changed."""
-        shape = self._shape
-        if shape is not None and events.startswith(shape.before) and events.endswith(shape.after):
-            if self._unsuspicious(shape.flow, events[len(shape.before) : -len(shape.after)]):
-                return events
-        elif self._resembles(events):
+        passed = self._passed(events)
+        if passed == len(events):
             return events
-        if b"\r" not in events and events.find(b"\n\n") == len(events) - 2:
-            return self._read(events)
-        ready = [event if self._resembles(event) else self._read(event) for event in _split(events)]
-        return ready[0] if len(ready) == 1 else b"".join(ready)
+        rest = events[passed:]
+        ready = [event if self._resembles(event) else self._read(event) for event in _split(rest)]
+        return ready[0] if len(ready) == 1 and not passed else b"".join([events[:passed], *ready])
+
+    def _passed(self, events: bytes) -> int:
+        """Say how many bytes are events as the last one but for their texts, which are of no interest: nearly all."""
+        at = 0
+        shape = self._shape
+        while shape is not None and events.startswith(shape.before, at):
+            start = at + len(shape.before)
+            end = events.find(shape.after, start)
+            if end < 0 or not self._unsuspicious(shape.flow, events[start:end]):
+                break
+            at = end + len(shape.after)
+        return at
 
     def end(self) -> bytes:
         """Give what still waits: no value became whole. To be called before an error's event, too."""
@@ -254,9 +262,14 @@ def _written(event: _Event) -> bytes:
 
 def _split(events: bytes) -> Iterator[bytes]:
     start = 0
-    for boundary in _BOUNDARY.finditer(events):
-        yield events[start : boundary.end()]
-        start = boundary.end()
+    if b"\r" in events:
+        for boundary in _BOUNDARY.finditer(events):
+            yield events[start : boundary.end()]
+            start = boundary.end()
+    else:
+        while (found := events.find(b"\n\n", start)) >= 0:
+            yield events[start : found + 2]
+            start = found + 2
     if start < len(events):
         yield events[start:]
 
