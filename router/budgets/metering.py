@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, suppress
+from functools import partial
 from pathlib import Path
 
 from router.budgets.counts import LocalCounts
@@ -12,6 +13,7 @@ from router.budgets.recovery import lost
 from router.budgets.subjects import Subjects
 from router.store.budgets import BudgetStore, LocalChanges, end
 from router.store.database import Writer
+from router.store.filling import fill
 from router.store.journal import Journal
 from router.store.local import LocalBackend
 from signet.kit.lifecycle import StartError
@@ -27,7 +29,7 @@ async def metering(path: Path, log: Log, clock: Callable[[], int] = now_micros) 
     """
     writer = Writer(path)
     kept = BudgetStore(path)
-    backend = LocalBackend(writer)
+    backend = LocalBackend(writer, lambda: meter.running <= 1)
     journal = Journal(backend)
     meter = Meter(journal, LocalCounts(kept.use, kept.most), LocalChanges(), log, clock)
     try:
@@ -68,16 +70,18 @@ def _start(meter: Meter, kept: BudgetStore, writer: Writer, log: Log) -> None:
 
 
 async def _tidy(backend: LocalBackend, path: Path) -> None:
-    """Bring what was written from the write-ahead log into the database, beside the writer: no call waits for it."""
+    """Make room in the write-ahead log, and bring what was written into the database, beside the writer."""
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)) as connection:
+        work: Callable[[sqlite3.Connection], None] = partial(fill, path)
         while True:
-            await backend.grown()
-            tidying = asyncio.ensure_future(asyncio.to_thread(_checkpoint, connection))
+            tidying = asyncio.ensure_future(asyncio.to_thread(work, connection))
             try:
                 await asyncio.shield(tidying)
             except asyncio.CancelledError:
                 await asyncio.wait([tidying])  # the connection is its own until then
                 raise
+            work = _checkpoint
+            await backend.grown()
 
 
 def _checkpoint(connection: sqlite3.Connection) -> None:

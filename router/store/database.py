@@ -1,6 +1,7 @@
 """The router's database: its own SQLite file, brought up to date when it is opened, or one that several share."""
 
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
@@ -17,7 +18,8 @@ from signet.kit.errors import ResourceExhausted, SignetError, Unavailable
 from signet.kit.lifecycle import StartError
 
 BUSY_SECONDS = 5
-_LOG_PAGES = 4_096
+_AGAIN_SECONDS = 0.002
+LOG_PAGES = 4_096
 
 T = TypeVar("T")
 
@@ -98,14 +100,18 @@ class Writer:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
+        self._connection = sqlite3.connect(path, timeout=0, check_same_thread=False)  # `transact` waits, or does not
         _connected(self._connection, None)
         # Others bring the log into the database, so that no commit waits for that unless the log grows to 16 MiB.
-        self._connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
+        self._connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
 
-    def transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do work in one transaction, all of it or nothing; on disk when this returns. Raises sqlite3.Error."""
-        self._connection.execute("BEGIN IMMEDIATE")
+    def transact(self, work: Callable[[sqlite3.Connection], T], wait_seconds: float = BUSY_SECONDS) -> T:
+        """Do work in one transaction, all of it or nothing; on disk when this returns.
+
+        Waits while another connection writes. Raises sqlite3.Error, which `busy` tells from others where it waited in
+        vain.
+        """
+        self._begin(wait_seconds)
         try:
             result = work(self._connection)
             self._connection.execute("COMMIT")
@@ -118,6 +124,23 @@ class Writer:
     def close(self) -> None:
         """End the connection."""
         self._connection.close()
+
+    def _begin(self, wait_seconds: float) -> None:
+        until = time.monotonic() + wait_seconds
+        while True:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if not busy(error) or time.monotonic() >= until:
+                    raise
+                time.sleep(_AGAIN_SECONDS)
+            else:
+                return
+
+
+def busy(error: Exception) -> bool:
+    """Whether a transaction could not begin because another connection writes."""
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_BUSY
 
 
 def _connected(connection: sqlite3.Connection, _: object) -> None:

@@ -1,18 +1,21 @@
-"""The journal's groups in the router's own SQLite, written by a thread."""
+"""The journal's groups in the router's own SQLite, written by a thread, or at once where nobody else would wait."""
 
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
 from router.budgets.counter import Counter
-from router.store.database import Writer
+from router.store.database import Writer, busy
 from router.store.journal import AlreadyEnded, Entry, Kind, Unwritable
 from router.store.ledger import INSERT
 
-_GROWN = 128
+_GROWN = 512
+_SLOW_SECONDS = 0.005
+_RESTRAINED = 64  # groups for the thread after a slow one, for the disk may be busy for a while
 
 RESERVED = (
     "id", "time_micros", "caller", "run", "agent", "session", "model", "provider", "upstream_model", "price_source",
@@ -27,10 +30,16 @@ LocalWork = Callable[[sqlite3.Connection], Any]
 
 
 class LocalBackend:
-    """Writes through a Writer that is its own while it is used. A work is a LocalWork."""
+    """Writes through a Writer that is its own while it is used. A work is a LocalWork.
 
-    def __init__(self, writer: Writer) -> None:
+    To hand a group to the thread and back takes about as long as a disk needs to keep it. So where `alone` says that
+    there is one call and no other, the event loop writes it itself: nobody is held up by that.
+    """
+
+    def __init__(self, writer: Writer, alone: Callable[[], bool] = lambda: False) -> None:
         self._writer = writer
+        self._alone = alone
+        self._restrained = 0
         self._inbox: SimpleQueue[tuple[LocalWork, asyncio.Future[Any]] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._groups = 0
@@ -38,15 +47,35 @@ class LocalBackend:
 
     async def write(self, batch: list[Entry]) -> Any:
         """Store a group."""
+        self._groups += 1
+        if self._groups % _GROWN == 0:
+            self._grown.set()
+        work = batch[0].work or _group(batch)
+        if self._restrained:
+            self._restrained -= 1
+        elif len(batch) == 1 and self._alone():
+            try:
+                return self._at_once(work)
+            except sqlite3.OperationalError as error:
+                if not busy(error):
+                    raise Unwritable(str(error)) from error
+        return await self._in_thread(work)
+
+    def _at_once(self, work: LocalWork) -> Any:
+        began = time.monotonic()
+        try:
+            return self._writer.transact(work, wait_seconds=0)  # who writes may be waiting for this very loop
+        finally:
+            if time.monotonic() - began > _SLOW_SECONDS:
+                self._restrained = _RESTRAINED
+
+    async def _in_thread(self, work: LocalWork) -> Any:
         loop = asyncio.get_running_loop()
         if self._thread is None:
             self._thread = threading.Thread(target=self._serve, args=(loop,), name="journal", daemon=True)
             self._thread.start()
         done = loop.create_future()
-        self._groups += 1
-        if self._groups % _GROWN == 0:
-            self._grown.set()
-        self._inbox.put((batch[0].work or _group(batch), done))
+        self._inbox.put((work, done))
         result, error = await done
         if isinstance(error, sqlite3.OperationalError | OSError):
             raise Unwritable(str(error)) from error
@@ -55,7 +84,7 @@ class LocalBackend:
         return result
 
     async def grown(self) -> None:
-        """Wait until some 128 more groups were written: then the write-ahead log is worth a look."""
+        """Wait until some 512 more groups were written: then the write-ahead log is worth a look."""
         await self._grown.wait()
         self._grown.clear()
 
