@@ -1,11 +1,47 @@
-"""Answers' heads written together with what follows them: one system call for both, and one wake-up of who reads."""
+"""uvicorn's protocol, for less of its time.
+
+Answers' heads are written together with what follows them: one system call for both, and one wake-up of who reads. And
+who answers is told when the caller leaves, and needs no task that waits for it.
+"""
 
 import asyncio
 from typing import Any
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+DEPARTURE = "departure"
+"""Where a request's `scope["state"]` holds its caller's Departure."""
+
 _HEAD = b"HTTP/1.1 "
+
+
+class Departure:
+    """Whether the caller at a connection has left, and who is to be told then."""
+
+    __slots__ = ("_flow", "_tasks", "gone")
+
+    def __init__(self, flow: FlowControl) -> None:
+        self._flow = flow
+        self._tasks: set[asyncio.Task[Any]] = set()  # the last one may still tidy up while the next one begins
+        self.gone = False
+
+    def begin(self, task: asyncio.Task[Any]) -> None:
+        """Have a task cancelled when the caller leaves; now, if it has. To be called when the body was read."""
+        self._tasks.add(task)
+        self._flow.resume_reading()  # a large body stopped it, and an end that is not read is not seen
+        if self.gone:
+            task.cancel()
+
+    def end(self, task: asyncio.Task[Any]) -> None:
+        """Cancel it no more."""
+        self._tasks.discard(task)
+
+    def lost(self) -> None:
+        """Take note that the caller left."""
+        self.gone = True
+        for task in self._tasks:
+            task.cancel()
 
 
 class Joined(asyncio.Transport):
@@ -74,3 +110,10 @@ class JoinedProtocol(HttpToolsProtocol):
         """Begin."""
         super().connection_made(transport)
         self.transport = Joined(transport)
+        self._departure = Departure(self.flow)
+        self.app_state = {**self.app_state, DEPARTURE: self._departure}
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._departure.lost()
+        super().connection_lost(exc)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 
 from router.attempt import CallerGone
+from router.joined import DEPARTURE, Departure
 from router.refusal import Refusal
 from router.reply import Message, Receive, Reply
 
@@ -14,7 +15,8 @@ class Visit:
     `body_bytes` bounds its body, `idle_seconds` each wait for more of it.
     """
 
-    __slots__ = ("_body_bytes", "_headers", "_idle_seconds", "_receive", "method", "path", "query", "raw_path", "reply")
+    __slots__ = ("_body_bytes", "_departure", "_headers", "_idle_seconds", "_receive", "method", "path", "query",
+                 "raw_path", "reply")  # fmt: skip
 
     def __init__(self, scope: Message, receive: Receive, reply: Reply, *, body_bytes: int, idle_seconds: float) -> None:
         self.path: str = scope["path"]
@@ -23,6 +25,7 @@ class Visit:
         self.query: bytes = scope["query_string"]
         self.reply = reply
         self._headers: list[tuple[bytes, bytes]] = scope["headers"]
+        self._departure: Departure = scope["state"][DEPARTURE]
         self._receive = receive
         self._body_bytes = body_bytes
         self._idle_seconds = idle_seconds
@@ -73,27 +76,15 @@ class Visit:
         if task is None:
             raise RuntimeError("the door's calls are tasks")
         before = task.cancelling()
-        working = True
-
-        def gone(left: "asyncio.Task[None]") -> None:
-            if not left.cancelled() and working:
-                task.cancel()
-
-        left = asyncio.create_task(self._leaving())
-        left.add_done_callback(gone)
+        self._departure.begin(task)
         try:
             await work
         except asyncio.CancelledError:
-            if left.done() and task.uncancel() <= before:
+            if self._departure.gone and task.uncancel() <= before:
                 raise CallerGone from None
             raise
         finally:
-            working = False
-            left.cancel()
-
-    async def _leaving(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+            self._departure.end(task)
 
     async def _within(self) -> Message:
         try:

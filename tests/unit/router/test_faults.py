@@ -208,9 +208,12 @@ async def test_a_caller_that_leaves_hangs_up_the_provider_and_is_charged(running
     assert row.usage.output_tokens > 0
 
 
-async def test_a_caller_that_leaves_before_the_answer_hangs_up_the_provider(running: Rig, fake: FakeProvider) -> None:
+@pytest.mark.parametrize("letters", [2, 1 << 20])
+async def test_a_caller_that_leaves_before_the_answer_hangs_up_the_provider(
+    running: Rig, fake: FakeProvider, letters: int
+) -> None:
     fake.queue(Reply(fault=Fault.STALL_AT_ONCE))
-    call = asyncio.create_task(running.chat())
+    call = asyncio.create_task(running.chat(messages=[{"role": "user", "content": "h" * letters}]))
     await fake.was_asked()
     call.cancel()
     await fake.hung_up()

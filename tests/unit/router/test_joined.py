@@ -3,7 +3,10 @@
 import asyncio
 from typing import Any
 
-from router.joined import Joined
+import pytest
+from uvicorn.protocols.http.flow_control import FlowControl
+
+from router.joined import Departure, Joined
 
 
 class Wire:
@@ -55,3 +58,51 @@ async def test_closing_sends_what_is_held_first() -> None:
     joined.close()
     await asyncio.sleep(0)
     assert wire.calls == [b"HTTP/1.1 204 No Content\r\n\r\n", "close"]
+
+
+class Reading:
+    """Stands for the transport from which a caller's bytes come."""
+
+    def __init__(self) -> None:
+        self.reads = True
+
+    def pause_reading(self) -> None:
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        self.reads = True
+
+
+async def told(departure: Departure, *, before: bool = False) -> asyncio.Task[None]:
+    async def work() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        departure.begin(task)
+        try:
+            await asyncio.sleep(10)
+        finally:
+            departure.end(task)
+
+    if before:
+        departure.lost()
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    return task
+
+
+@pytest.mark.parametrize("before", [False, True])
+async def test_who_works_for_a_caller_is_cancelled_when_that_leaves(*, before: bool) -> None:
+    departure = Departure(FlowControl(Reading()))  # type: ignore[arg-type] # as above
+    tasks = [await told(departure, before=before), await told(departure)]
+    departure.lost()
+    await asyncio.wait(tasks, timeout=5)
+    assert all(task.cancelled() for task in tasks)
+
+
+async def test_the_end_is_read_even_behind_a_body_that_stopped_reading() -> None:
+    wire = Reading()
+    flow = FlowControl(wire)  # type: ignore[arg-type] # as above
+    flow.pause_reading()
+    task = await told(Departure(flow))
+    assert wire.reads
+    task.cancel()
