@@ -54,7 +54,7 @@ class Ask:
         body = {**self.body, "model": model}
         if self.stream:
             body["stream_options"] = {**(self.body.get("stream_options") or {}), "include_usage": True}
-        return json.dumps(body, separators=(",", ":")).encode()
+        return _encode(body).encode()
 
 
 def parse(endpoint: str, raw: bytes) -> Ask:
@@ -82,7 +82,7 @@ def parse(endpoint: str, raw: bytes) -> Ask:
 def decode(raw: bytes) -> dict[str, Any]:
     """Read a body that must be a JSON object. Raises Refusal."""
     try:
-        body = json.loads(raw.decode(), parse_constant=_no_constant)
+        body = _decode(raw.decode())
     except UnicodeDecodeError as error:
         raise bad_request(f"the body is not UTF-8 (byte {error.start})") from error
     except RecursionError as error:
@@ -111,5 +111,8 @@ def _check_messages(messages: object) -> None:
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise bad_request(f"messages[{index}] must be an object with a role", "messages")
 
+
+_decode = json.JSONDecoder(parse_constant=_no_constant).decode  # to make one takes as long as to read a small body
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 __all__ = ["CHAT", "EMBEDDINGS", "LIMITS", "Ask", "Refusal", "decode", "parse"]

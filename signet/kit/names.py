@@ -3,7 +3,6 @@
 import os
 import re
 import time
-import uuid
 
 from signet.kit.errors import invalid
 
@@ -16,7 +15,8 @@ def uuid7() -> str:
     value = (time.time_ns() // 1_000_000 & (1 << 48) - 1) << 80 | int.from_bytes(os.urandom(10))
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
-    return str(uuid.UUID(int=value))
+    text = f"{value:032x}"  # uuid.UUID takes twice as long to write it
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def full(collection: str, name: str) -> str:
