@@ -19,10 +19,13 @@ class Flow:
 
         Raises Garbage. Where whole events came before it, they are given first, and it is in `spoilt`.
         """
-        ready: list[bytes] = []
         reading = self.reading
+        events = self._cutter.feed(piece)
+        if len(events) == 1 and not self._cutter.endless and not reading.done:
+            return reading.take(events[0])
+        ready: list[bytes] = []
         try:
-            for event in self._cutter.feed(piece):
+            for event in events:
                 if reading.done:
                     break
                 if taken := reading.take(event):
