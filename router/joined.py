@@ -13,7 +13,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 DEPARTURE = "departure"
 """Where a request's `scope["state"]` holds its caller's Departure."""
 
+HEAD_BYTES = 128 << 10
+"""A request's head at most, its path included; two reads of the socket may come on top of it."""
+HEAD_SECONDS = 30.0
+"""How long a head that came in part may take to come whole."""
+
 _HEAD = b"HTTP/1.1 "
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class Departure:
@@ -104,7 +110,11 @@ class Joined(asyncio.Transport):
 
 
 class JoinedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, over such a transport."""
+    """uvicorn's protocol, over such a transport, with a bound for heads: HEAD_BYTES, within HEAD_SECONDS."""
+
+    _begun = False
+    _size = 0
+    _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Begin."""
@@ -115,5 +125,40 @@ class JoinedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
+        self._headed()
         self._departure.lost()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; a head that does not end is cut off."""
+        self._size += len(data)
+        super().data_received(data)
+        if not self._begun:
+            return
+        if self._size > HEAD_BYTES:
+            self._cut_off()
+        elif self._timer is None:
+            self._timer = self.loop.call_later(HEAD_SECONDS, self._cut_off)
+
+    def on_message_begin(self) -> None:
+        """Begin a head, which may lie behind a body that was read with it."""
+        super().on_message_begin()
+        self._begun = True
+        self._size = 0
+
+    def on_headers_complete(self) -> None:
+        """End it."""
+        self._headed()
+        super().on_headers_complete()
+
+    def _headed(self) -> None:
+        self._begun = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _cut_off(self) -> None:
+        self._headed()
+        if not self.transport.is_closing():
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()

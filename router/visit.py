@@ -37,8 +37,14 @@ class Visit:
 
     @property
     def authorization(self) -> str:
-        """What it is authorised by; `x-api-key` is Anthropic's way to say a bearer token."""
-        return self.header(b"authorization") or (f"Bearer {key}" if (key := self.header(b"x-api-key")) else "")
+        """What it is authorised by; `x-api-key` is Anthropic's way to say a bearer token.
+
+        Raises Refusal (400) for two.
+        """
+        found = [str(value, "latin-1") for name, value in self._headers if name == b"authorization"]
+        if len(found) > 1:
+            raise Refusal(400, "invalid_request", "one authorization header is enough: two could be of two callers")
+        return found[0] if found else (f"Bearer {key}" if (key := self.header(b"x-api-key")) else "")
 
     def header(self, name: bytes) -> str:
         """Give a header by its lower-case name, the first of several; empty where there is none."""
