@@ -76,7 +76,9 @@ def parse(endpoint: str, raw: bytes) -> Ask:
     elif not body.get("input"):
         raise bad_request("input must be a text or a list of texts", "input")
     include_usage = bool((options or {}).get("include_usage"))
-    return Ask(endpoint, model.removeprefix("models/"), body, len(raw), bool(stream), include_usage)
+    unbounded = b'"file"' in raw and _has_files(body.get("messages"))
+    name = model.removeprefix("models/")
+    return Ask(endpoint, name, body, len(raw), bool(stream), include_usage, unbounded=unbounded)
 
 
 def decode(raw: bytes) -> dict[str, Any]:
@@ -110,6 +112,13 @@ def _check_messages(messages: object) -> None:
     for index, message in enumerate(messages):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise bad_request(f"messages[{index}] must be an object with a role", "messages")
+
+
+def _has_files(messages: object) -> bool:
+    """Whether there is a part that is a document, whose pages may be many and whose bytes few, or elsewhere."""
+    contents = [message.get("content") for message in messages] if isinstance(messages, list) else []
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    return any(isinstance(part, dict) and part.get("type") == "file" for part in parts)
 
 
 _decode = json.JSONDecoder(parse_constant=_no_constant).decode  # to make one takes as long as to read a small body

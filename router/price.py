@@ -47,6 +47,16 @@ class Price:
 FREE = Price(0, 0, source="free")
 UNKNOWN = Price()
 
+_LISTED = (None, "auto", "default", "standard", "standard_only", "flex")
+
+
+def at_tier(price: Price, tier: object) -> Price:
+    """Give the price of a call that asks for a tier of service (`service_tier`).
+
+    Lists have the usual tier; `flex` costs less. What a dearer one (`priority`) costs is unknown; free is free.
+    """
+    return price if price == FREE or tier in _LISTED else UNKNOWN
+
 
 def cost(price: Price, usage: Usage) -> int | None:
     """Give a call's cost in micro-USD, rounded up; None where a price that it needs is unknown."""

@@ -11,6 +11,7 @@ from router.budgets.estimate import bound
 from router.budgets.meter import Meter
 from router.dialects.codec import pick
 from router.observe.observer import Observer
+from router.price import at_tier
 from router.prices.book import Book
 from router.providers.contract import shapes
 from router.refusal import Refusal
@@ -99,6 +100,8 @@ class Trial:
             if (trouble := await counted_excess(self._ask, model, provider)) is not None:
                 raise trouble
             price = await self._means.book.price(provider.spec, lane.upstream, model.price)
+            if "service_tier" in self._ask.body:
+                price = at_tier(price, self._ask.body["service_tier"])
             billed = lane.billed(self._lineup.model, price.source)
             seconds = bounds.deadlines.total_seconds
             ceiling = lane.ceiling(model.profile.context_tokens, bounds.output_tokens, seconds)

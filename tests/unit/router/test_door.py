@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from router.authorise import Callers
 from signet.kit.auth import Caller
 from signet.kit.errors import Unauthenticated
 from tests.fakes.provider import FakeProvider, Reply, ToolCall
-from tests.unit.router.rig import OPERATOR, VIEWER, WORKER, Rig, bearer, code, events, rig, said_usage
+from tests.unit.router.rig import OPERATOR, VIEWER, WORKER, Rig, add, bearer, code, events, rig, said_usage
 
 ASK = {"model": "fake/fake-small", "messages": [{"role": "user", "content": "hi"}]}
 
@@ -251,3 +252,17 @@ async def test_a_megabyte_of_input_goes_through(running: Rig, fake: FakeProvider
     answer = await running.chat(messages=[{"role": "user", "content": text}])
     assert answer.status_code == 200
     assert fake.asked[-1].body["messages"][0]["content"] == text
+
+
+async def test_what_a_dearer_tier_costs_is_unknown_and_not_the_usual(tmp_path: Path) -> None:
+    prices: Any = {"input_price_microusd_per_million": 10**6, "output_price_microusd_per_million": 10**6}
+    async with FakeProvider() as fake, rig(tmp_path / "d") as router:
+        await add(router, fake, **prices)
+        costs = []
+        for tier in ("default", "priority"):
+            asked = {"model": "fake/fake-small", "messages": [{"role": "user", "content": "hi"}], "service_tier": tier}
+            answer = await router.door.post("/v1/chat/completions", json=asked, headers=bearer(OPERATOR))
+            costs.append(json.loads(answer.headers["x-signet-usage"])["cost_microusd"])
+
+    assert costs[0] > 0
+    assert costs[1] is None

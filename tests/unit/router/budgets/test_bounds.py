@@ -1,5 +1,6 @@
 """Periods, subjects, worst cases and prices, as tables: nothing of them asks anybody."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.ask import CHAT, EMBEDDINGS, Ask
+from router.ask import CHAT, EMBEDDINGS, Ask, parse
 from router.authorise import Identity
 from router.budgets.budget import COST, REQUESTS, TOKENS, Budget, text
 from router.budgets.estimate import Ceiling, Estimate, bound, limit_field
 from router.budgets.period import DAY, MONTH, PERIODS, WHOLE, reset, start, window
 from router.budgets.subjects import Subjects
 from router.model import Spec
-from router.price import FREE, UNKNOWN, Price, Tier, cost, most
+from router.price import FREE, UNKNOWN, Price, Tier, at_tier, cost, most
 from router.prices.book import Book
 from router.prices.catalogue import Catalogue
 from router.usage import Usage, read
@@ -250,3 +251,38 @@ async def test_a_price_is_the_users_else_the_public_one_else_unknown() -> None:
     assert await book.price(spec("https://models.example.org/v1"), "gpt-4o-mini") == UNKNOWN
     assert await book.price(spec("http://127.0.0.1:8080/v1"), "gpt-4o-mini") == UNKNOWN
     assert (await book.price(Spec(id="embedded", kind="EMBEDDED", price=FREE), "smollm2")).source == "free"
+
+
+@pytest.mark.parametrize(
+    ("tier", "price", "found"),
+    [
+        (None, PRICE, PRICE),
+        ("auto", PRICE, PRICE),
+        ("flex", PRICE, PRICE),
+        ("priority", PRICE, UNKNOWN),
+        ("scale", PRICE, UNKNOWN),
+        (["priority"], PRICE, UNKNOWN),
+        ("priority", FREE, FREE),
+    ],
+)
+def test_a_dearer_tier_has_no_known_price(tier: object, price: Price, found: Price) -> None:
+    assert at_tier(price, tier) == found
+
+
+@pytest.mark.parametrize(
+    ("part", "unbounded"),
+    [
+        ({"type": "file", "file": {"file_id": "file-1"}}, True),
+        ({"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0="}}, True),
+        ({"type": "text", "text": 'a "file"'}, False),
+        ({"type": "image_url", "image_url": {"url": "https://example.org/file"}}, False),
+    ],
+)
+def test_of_a_document_the_size_says_nothing(part: dict[str, Any], *, unbounded: bool) -> None:
+    asked = {"model": "acme/large", "messages": [{"role": "user", "content": [part]}], "max_tokens": 10}
+    ask = parse(CHAT, json.dumps(asked).encode())
+
+    _, estimate = bound(ask, PRICE, Ceiling(100_000, 4096, 600), put=False)
+
+    assert ask.unbounded is unbounded
+    assert (estimate.input_tokens == 100_000) is unbounded
