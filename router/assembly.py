@@ -76,14 +76,14 @@ def assembled(
         ProviderStore(base.engine),
         RouteStore(base.engine),
         kept.vault,
-        Parts(wire, options, child, kept.log),
+        Parts(wire, options, child, kept.redactor, kept.log),
         f"openai/{model}" if model else "",
     )
     authoriser = Authoriser(base.run_key, base.callers)
     book = Book()
     bounds = Bounds(options.deadlines, options.answer_bytes, options.output_tokens)
     selection = Selection(book, fleet.models)
-    broker = Broker(fleet, Means(wire, meter, book, bounds, base.observer), selection, kept.redactor)
+    broker = Broker(fleet, Means(wire, meter, book, bounds, kept.redactor, base.observer), selection)
     tally = base.observer.tally
     apis = ApiStore(base.engine)
     relay = Relay(wire, meter, options.deadlines, kept.redactor, tally, kept.log)

@@ -16,7 +16,7 @@ from router.observe.observer import Sight
 from router.options import Deadlines
 from router.price import Price, cost, source
 from router.providers.contract import shapes
-from router.redact import redact
+from router.redaction.redactor import Redactor
 from router.refusal import Refusal, provider_error, provider_timeout
 from router.routes.lane import Lane
 from router.translate import from_fault, from_status, told
@@ -86,7 +86,8 @@ class Attempt:
     """
 
     __slots__ = ("_probe", "_sent", "_watch", "anew", "arrived", "ask", "begins", "bounds", "codec", "cost_microusd",
-                 "ending", "lane", "number", "price", "reservation", "sight", "status", "target", "wire")  # fmt: skip
+                 "ending", "lane", "number", "price", "redactor", "reservation", "sight", "status", "target",
+                 "wire")  # fmt: skip
 
     def __init__(
         self,
@@ -96,6 +97,7 @@ class Attempt:
         codec: Codec,
         lane: Lane,
         *,
+        redactor: Redactor,
         reservation: Reservation,
         price: Price,
         target: Target,
@@ -107,6 +109,7 @@ class Attempt:
     ) -> None:
         self.wire = wire
         self.bounds = bounds
+        self.redactor = redactor
         self.ask = ask
         self.codec = codec
         self.lane = lane
@@ -159,7 +162,7 @@ class Attempt:
             await self.reservation.release()  # it cannot even be said in its provider's form
             raise
         except WireError as error:
-            refusal = from_fault(self.lane.provider.spec.id, error, self.target.key)
+            refusal = self._fault(error)
             if error.fault is Fault.UNREACHABLE:
                 self.ending = Ending.UNREACHABLE
                 self.lane.unreachable(refusal, probe=self._probe)
@@ -194,7 +197,7 @@ class Attempt:
         await self._settle(NOTHING)
         body = await self._read(answer, _MAX_REFUSAL_BYTES)
         said = "" if wait is None else str(wait)
-        refusal = from_status(self.lane.provider.spec.id, answer.status, body, self.target.key, said)
+        refusal = from_status(self.lane.provider.spec.id, answer.status, self.redactor.whole(body), said)
         way = shapes(self.lane.provider)
         self.anew = way is not None and way.learns(answer.status, body)
         if wait is not None and refusal.retry_after_seconds is not None:
@@ -256,7 +259,7 @@ class Attempt:
     def _check_first(self, reading: Reading, ready: bytes) -> None:
         """Refuse a stream that is nothing but an error: there is still time to say so, or to ask somebody else."""
         if reading.failed and ready.count(b"\n\n") + ready.count(b"\r\n\r\n") == 1:
-            name, said = self.lane.provider.spec.id, told(redact(ready, self.target.key))
+            name, said = self.lane.provider.spec.id, told(self.redactor.whole(ready))
             raise provider_error(f"provider {name} told of an error{said}")
 
     async def _finish(self, reading: Reading, sink: Sink, trouble: Refusal | None) -> None:
@@ -310,10 +313,13 @@ class Attempt:
         if isinstance(error, Refusal):
             return error
         if isinstance(error, WireError):
-            return from_fault(name, error, self.target.key)
+            return self._fault(error)
         if isinstance(error, Garbage):
             return provider_error(f"provider {name} sent {error}")
         return provider_timeout(f"provider {name} was not done in {self.bounds.deadlines.total_seconds:g} s")
+
+    def _fault(self, error: WireError) -> Refusal:
+        return from_fault(self.lane.provider.spec.id, error.fault, self.redactor.text(str(error)))
 
     def _failed(self, refusal: Refusal) -> None:
         """Take note that nothing comes any more of a call that was taken."""

@@ -8,7 +8,6 @@ from router.authorise import Identity
 from router.counting import Count, count
 from router.fleet import Fleet
 from router.redaction.clean import Clean
-from router.redaction.redactor import Redactor
 from router.refusal import Refusal, bad_request
 from router.routes.lane import HOPS
 from router.routes.lineup import Lineup
@@ -21,19 +20,18 @@ _MOST_HOPS = 4
 
 @dataclass(frozen=True)
 class Broker:
-    """What every call needs. `redactor` takes out of answers and errors what the router keeps."""
+    """What every call needs. What the router keeps is taken out of answers and errors."""
 
     fleet: Fleet
     means: Means
     selection: Selection
-    redactor: Redactor
 
     async def answer(self, ask: Ask, who: Identity, sink: Sink, hops: int = 0) -> None:
         """Answer a call that has passed so many routers before this one. Raises Refusal while nothing was sent."""
         try:
-            await self._answer(ask, who, Clean(sink, self.redactor), hops)
+            await self._answer(ask, who, Clean(sink, self.means.redactor), hops)
         except Refusal as refusal:
-            refusal.message = self.redactor.text(refusal.message)
+            refusal.message = self.means.redactor.text(refusal.message)
             raise
 
     async def _answer(self, ask: Ask, who: Identity, sink: Sink, hops: int) -> None:

@@ -2,9 +2,8 @@
 
 import json
 
-from router.redact import redact
 from router.refusal import Refusal, bad_request, provider_error, provider_timeout, provider_unavailable
-from router.wire import Fault, WireError
+from router.wire import Fault
 
 _QUOTED = 600  # characters of an upstream's message that are passed on
 _CONTEXT = (
@@ -20,9 +19,9 @@ _CONTEXT = (
 """What OpenAI, llama.cpp, vLLM and OpenRouter, LM Studio and Anthropic call a request that is too long."""
 
 
-def from_status(provider: str, status: int, body: bytes, key: str, retry_after: str = "") -> Refusal:
-    """Give the refusal for an answer that is no 200. The provider's key is taken out of what it said."""
-    said, code = _said(redact(body, key))
+def from_status(provider: str, status: int, body: bytes, retry_after: str = "") -> Refusal:
+    """Give the refusal for an answer that is no 200. What it said is quoted: nothing secret may be in it."""
+    said, code = _said(body)
     quoted = f": {said}" if said else ""
     if status in (401, 403):
         return provider_error(f"provider {provider} refused the key that is kept for it ({status}){quoted}")
@@ -43,12 +42,12 @@ def from_status(provider: str, status: int, body: bytes, key: str, retry_after: 
     return provider_error(f"provider {provider} answered {status}{quoted}")
 
 
-def from_fault(provider: str, error: WireError, key: str) -> Refusal:
-    """Give the refusal for a provider that could not be reached or broke off."""
-    message = f"provider {provider}: {redact(str(error).encode(), key).decode(errors='replace')}"
-    if error.fault is Fault.UNREACHABLE:
+def from_fault(provider: str, fault: Fault, said: str) -> Refusal:
+    """Give the refusal for a provider that could not be reached or broke off; `said` is quoted."""
+    message = f"provider {provider}: {said}"
+    if fault is Fault.UNREACHABLE:
         return provider_unavailable(message)
-    return provider_timeout(message) if error.fault is Fault.TIMEOUT else provider_error(message)
+    return provider_timeout(message) if fault is Fault.TIMEOUT else provider_error(message)
 
 
 def told(event: bytes) -> str:

@@ -10,6 +10,7 @@ from router.embedded.child import Child
 from router.gate import Gate
 from router.model import Health, Model, Spec
 from router.options import RouterOptions
+from router.redaction.redactor import Redactor
 from router.route import Offer
 from router.wire import Target, Wire
 from signet.kit.log import Log
@@ -93,6 +94,7 @@ class Parts:
     wire: Wire
     options: RouterOptions
     child: Child | None
+    redactor: Redactor
     log: Log
 
 

@@ -12,7 +12,6 @@ from router.providers.contract import Parts
 from router.providers.manner import Fact, Manner, Plain, guess, usable
 from router.providers.reader import Reader, ask, parsed
 from router.providers.shape import refuses_usage, silent
-from router.redact import redact
 from router.refusal import provider_unavailable
 from router.route import Offer
 from router.wire import Request, Target, WireError
@@ -30,6 +29,7 @@ class OpenAI:
     def __init__(self, spec: Spec, parts: Parts, manner: Callable[[], Manner] = Plain) -> None:
         self._spec = spec
         self._wire = parts.wire
+        self._redactor = parts.redactor
         self._log = parts.log
         self._manner = manner()
         self._health = Health(State.UNAVAILABLE, spec.trouble) if spec.trouble else Health()
@@ -84,7 +84,7 @@ class OpenAI:
         except TimeoutError:
             listed = Health(State.UNAVAILABLE, f"no answer in {_CHECK_SECONDS:g} s")
         except WireError as error:
-            listed = Health(State.UNAVAILABLE, self._clean(str(error)))
+            listed = Health(State.UNAVAILABLE, self._redactor.text(str(error)))
         await self._became(listed)
         return listed
 
@@ -214,9 +214,6 @@ class OpenAI:
             self._health,
             known.price,
         )
-
-    def _clean(self, text: str) -> str:
-        return redact(text.encode(), self._spec.key).decode(errors="replace")
 
 
 def models(body: bytes) -> list[dict[str, Any]] | None:

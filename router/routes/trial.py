@@ -14,6 +14,7 @@ from router.observe.observer import Observer
 from router.price import at_tier
 from router.prices.book import Book
 from router.providers.contract import shapes
+from router.redaction.redactor import Redactor
 from router.refusal import Refusal
 from router.room import counted_excess
 from router.routes import hedge
@@ -30,12 +31,13 @@ _OPERATIONS = {CHAT: "chat", EMBEDDINGS: "embeddings"}
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What every call needs: the way out, the meter, the prices, the bounds, and who looks on."""
+    """What every call needs: the way out, meter, prices, bounds, what takes secrets out, and who looks on."""
 
     wire: Wire
     meter: Meter
     book: Book
     bounds: Bounds
+    redactor: Redactor
     observer: Observer
 
 
@@ -122,6 +124,7 @@ class Trial:
                         ask,
                         codec,
                         lane,
+                        redactor=self._means.redactor,
                         reservation=reservation,
                         price=price,
                         target=lane.told(where, self._hops, sight.headers),

@@ -7,7 +7,6 @@ import grpc
 import pytest
 
 from router.model import Spec
-from router.redact import redact
 from router.vault import Vault, VaultError
 from signet.v1 import providers_pb2 as pb
 from signet.v1 import secrets_pb2
@@ -139,12 +138,6 @@ def test_a_sealed_key_opens_for_its_provider_and_address_only() -> None:
     for other, bound, text in others:
         with pytest.raises(VaultError, match=r"vault\.key"):
             other.open(bound, text)
-
-
-def test_redaction_finds_a_key_as_json_writes_it() -> None:
-    key = 'quote"back\\slash'
-    assert redact(json.dumps({"m": f"<{key}>"}).encode(), key) == b'{"m": "<[redacted]>"}'
-    assert redact(b"nothing", "") == b"nothing"
 
 
 async def test_an_environments_key_is_used(tmp_path: Path) -> None:

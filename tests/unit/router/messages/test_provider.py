@@ -16,6 +16,7 @@ from router.options import RouterOptions
 from router.providers import PROVIDERS
 from router.providers.anthropic import Anthropic
 from router.providers.contract import Parts
+from router.redaction.redactor import Redactor
 from signet.kit import log
 from tests.fakes.anthropic import EARLIER, FakeAnthropic
 
@@ -32,7 +33,7 @@ async def fake() -> AsyncIterator[FakeAnthropic]:
 @pytest.fixture
 async def parts() -> AsyncIterator[Parts]:
     wire = Client(Limits(connections=4, connect_seconds=2))
-    yield Parts(wire, RouterOptions(), None, log.get("test"))
+    yield Parts(wire, RouterOptions(), None, Redactor(), log.get("test"))
     await wire.aclose()
 
 

@@ -21,6 +21,7 @@ from router.providers.openai import OpenAI, models
 from router.providers.openrouter import OpenRouter, price
 from router.providers.reader import Reader, ask
 from router.providers.vllm import VLLM
+from router.redaction.redactor import Redactor
 from router.wire import Answer, Fault, Request, Target, WireError
 from signet.kit.log import get
 
@@ -150,7 +151,7 @@ async def test_a_question_without_an_answer_makes_nobody_forget_what_was_told_be
         "/api/ps": {"models": [{"name": "m:1", "context_length": 4096}]},
         "/api/show": {"capabilities": ["completion", "tools"]},
     })  # fmt: skip
-    parts = Parts(wire, RouterOptions(), None, get("test"))
+    parts = Parts(wire, RouterOptions(), None, Redactor(), get("test"))
     provider = OpenAI(Spec("it", "OLLAMA", "http://it/v1"), parts, Ollama)
     await provider.check()
     before = provider.model("m:1")
