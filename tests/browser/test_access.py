@@ -121,6 +121,7 @@ async def test_the_whole_road_by_keyboard(site: Site, visit: Visit) -> None:
     await page.goto(await site.link())
     await page.keyboard.press("Enter")  # the button has the focus
     await expect(page.get_by_role("textbox", name="Message to")).to_be_focused()
+    await page.wait_for_load_state()  # nobody types before the page's script is there, but a test does
     await page.keyboard.type("Work")
     await page.keyboard.press("Enter")
     await expect(page.locator(".turn").get_by_text("Working.")).to_be_visible()

@@ -118,8 +118,11 @@ def _name(pid: int) -> str:
 
 
 def asleep(pid: int) -> bool:
-    """Whether a process waits for something to do: in `poll`, where the kernel says in what it waits."""
+    """Whether a process waits for something to do."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+
+def polls(pid: int) -> bool:
+    """Whether it waits for the next of several things: in `poll`, where the kernel says in what a process waits."""
     waits = Path(f"/proc/{pid}/wchan").read_text()
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S" and (
-        waits == "0" or "poll" in waits
-    )
+    return asleep(pid) and (waits == "0" or "poll" in waits)

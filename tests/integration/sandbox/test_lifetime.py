@@ -13,9 +13,9 @@ from tests.integration.sandbox.house import (
     DEADLINE_SECONDS,
     INSIDE,
     House,
-    asleep,
     begin,
     children,
+    polls,
     refused,
     run,
     waiting,
@@ -73,7 +73,7 @@ async def test_what_ended_before_a_crash_keeps_its_exit_code(house: House) -> No
     for _ in range(20):
         async with await house.open() as sandbox:
             process = await sandbox.start(Command(("/bin/sh", "-c", "exit 3")))
-            while children(sandbox.pid) or not asleep(sandbox.pid):
+            while children(sandbox.pid) or not polls(sandbox.pid):
                 pass  # until it is reaped and told, without this loop reading it
             os.kill(sandbox.pid, signal.SIGKILL)
             assert await process.wait() == 3
