@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-_PANELS = {"call_cpu": "CPU of a call, µs (32 at once)", "stream_cpu": "CPU of a stream of 64 tokens, µs (32 at once)"}
+_PANELS = {
+    "call_cpu": "CPU of a call, µs (32 at once; logarithmic scale)",
+    "stream_cpu": "CPU of a stream of 64 tokens, µs (32 at once; logarithmic scale)",
+}
 _WIDTH, _LEFT, _BAR, _STEP, _TITLE = 720, 110, 18, 26, 34
 _LEAST_US = 10.0
 
