@@ -107,6 +107,22 @@ def of(answer: Mapping[str, Any]) -> Usage | None:
     return Usage(given + cached, made, cached)
 
 
+def chat_words(used: Usage) -> dict[str, Any]:
+    """Write a usage as chat completions do, with what goes into caches besides where there is any: `read` reads it."""
+    given: dict[str, Any] = {"cached_tokens": used.cached_tokens}
+    if used.cache_write_tokens:
+        given["cache_write_tokens"] = used.cache_write_tokens
+    if used.cache_write_1h_tokens:
+        given["cache_write_1h_tokens"] = used.cache_write_1h_tokens
+    return {
+        "prompt_tokens": used.input_tokens,
+        "completion_tokens": used.output_tokens,
+        "total_tokens": used.input_tokens + used.output_tokens,
+        "prompt_tokens_details": given,
+        "completion_tokens_details": {"reasoning_tokens": used.reasoning_tokens},
+    }
+
+
 def estimate(input_bytes: int, output_bytes: int, pieces: int = 0) -> Usage:
     """Assume a token for every four bytes, and at least one for every piece of a stream."""
     return Usage(

@@ -10,6 +10,7 @@ from router.dialects.messages import stops, thoughts, turns
 from router.dialects.messages import usage as counts
 from router.dialects.messages.shape import part
 from router.refusal import Refusal, provider_error
+from router.usage import chat_words
 
 _CHAT_ID = "chatcmpl-"
 _ID = "msg_"
@@ -35,7 +36,7 @@ def read(native: dict[str, Any]) -> dict[str, Any]:
         "model": str(native.get("model") or ""),
         "choices": [{"index": 0, "message": message, "logprobs": None, **stops.read(native)}],
     }
-    return found | ({"usage": counts.neutral(used)} if used else {})
+    return found | ({"usage": chat_words(used)} if used else {})
 
 
 def _message(blocks: list[dict[str, Any]]) -> dict[str, Any]:

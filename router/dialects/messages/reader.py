@@ -9,6 +9,7 @@ from router.dialects.events import Garbage, parsed
 from router.dialects.messages import stops, thoughts
 from router.dialects.messages import usage as counts
 from router.dialects.messages.shape import part
+from router.usage import chat_words
 
 
 class MessagesReader:
@@ -106,7 +107,7 @@ class MessagesReader:
             chunk["choices"][0] |= stops.read(ended)
             found.append(chunk)
         if told and (used := self._counts.usage()):
-            found.append({**self._head, "choices": [], "usage": counts.neutral(used)})
+            found.append({**self._head, "choices": [], "usage": chat_words(used)})
         return found
 
     def _arguments(self, block: "_Block", text: str) -> list[dict[str, Any]]:

@@ -57,22 +57,6 @@ def usage(answer: Mapping[str, Any]) -> Usage | None:
     return counts.usage()
 
 
-def neutral(used: Usage) -> dict[str, Any]:
-    """Write it in chat's words."""
-    given: dict[str, Any] = {"cached_tokens": used.cached_tokens}
-    if used.cache_write_tokens:
-        given["cache_write_tokens"] = used.cache_write_tokens
-    if used.cache_write_1h_tokens:
-        given["cache_write_1h_tokens"] = used.cache_write_1h_tokens
-    return {
-        "prompt_tokens": used.input_tokens,
-        "completion_tokens": used.output_tokens,
-        "total_tokens": used.input_tokens + used.output_tokens,
-        "prompt_tokens_details": given,
-        "completion_tokens_details": {"reasoning_tokens": used.reasoning_tokens},
-    }
-
-
 def write(said: object) -> dict[str, Any]:
     """Write chat's usage in this form; zeros where there is none, for its callers count on it."""
     return written(read(said) or Usage(0, 0))

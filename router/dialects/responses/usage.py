@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from router.usage import read
+from router.usage import chat_words, read
 
 
 def write(neutral: object) -> dict[str, Any] | None:
@@ -28,13 +28,4 @@ def neutral(response: Mapping[str, Any]) -> dict[str, Any] | None:
     used = read(response.get("usage"))
     if used is None:
         return None
-    given: dict[str, Any] = {"cached_tokens": used.cached_tokens}
-    if used.cache_write_tokens:
-        given["cache_write_tokens"] = used.cache_write_tokens
-    return {
-        "prompt_tokens": used.input_tokens,
-        "completion_tokens": used.output_tokens,
-        "total_tokens": used.input_tokens + used.output_tokens,
-        "prompt_tokens_details": given,
-        "completion_tokens_details": {"reasoning_tokens": used.reasoning_tokens},
-    }
+    return chat_words(used)
