@@ -192,6 +192,22 @@ async def test_clear_kills_every_process_and_leaves_the_sandbox(sandbox: Sandbox
     assert await said(sandbox, "echo alive") == (0, b"alive\n")
 
 
+async def test_nothing_is_left_of_orphans_once_it_is_cleared(sandbox: Sandbox) -> None:
+    count = "set -- /proc/[0-9]*; echo $#"
+    alone = await said(sandbox, count)
+    for _ in range(5):
+        orphans = "i=0; while [ $i -lt 30 ]; do sleep 1000 & i=$((i+1)); done; echo up; exec sleep 1000"
+        reading, writing = os.pipe()
+        await sandbox.start(Command(("/bin/sh", "-c", f"({orphans}) & wait")), fds={1: writing})
+        os.close(writing)
+        with os.fdopen(reading, "rb") as output:
+            assert await asyncio.to_thread(output.readline) == b"up\n"
+
+        await sandbox.clear()
+
+        assert await said(sandbox, count) == alone
+
+
 async def test_what_it_writes_belongs_to_its_host_uid(sandbox: Sandbox) -> None:
     code, _ = await said(sandbox, "echo kept > /workspace/kept")
 

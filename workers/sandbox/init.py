@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -14,6 +15,7 @@ from workers.sandbox import entry, leftovers, terminal, wire
 from workers.sandbox.terminal import Terminal
 from workers.sandbox.watch import Watch
 
+_LOOK_SECONDS: Final = 0.001
 _SPAWN_ATTEMPTS: Final = {errno.ENOENT, errno.EACCES, errno.ENOTDIR}
 
 
@@ -135,6 +137,7 @@ class Init:
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
         self._reap(0)
+        _until_alone()
         leftovers.unlock()
         leftovers.remove_shared()
         self._send({"op": "cleared", "id": identity})
@@ -156,6 +159,13 @@ class Init:
             wire.send(self._control, message, fds)
         except (BrokenPipeError, ConnectionResetError):
             os._exit(0)
+
+
+def _until_alone() -> None:
+    """Where this is not pid 1, orphans fall to pid 1: wait until it has reaped them. Who asked says when to give up."""
+    ours = {1, os.getpid()}
+    while os.getpid() != 1 and any(name.isdigit() and int(name) not in ours for name in os.listdir("/proc")):
+        time.sleep(_LOOK_SECONDS)
 
 
 def _go(folder: str) -> None:
