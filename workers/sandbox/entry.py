@@ -13,7 +13,10 @@ from workers.sandbox import linux, terminal
 PLACES: Final = range(32)  # the numbers an fd may be placed at
 # Above those, so that placing one cannot overwrite another.
 FIRST_HIGH_FD: Final = 64
-SIGNALS_TO_RESET: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ)
+SIGNALS_TO_RESET: Final = tuple(
+    number for number in signal.Signals if number < signal.SIGRTMIN and number not in {signal.SIGKILL, signal.SIGSTOP}
+)
+"""Every one that can be ignored: whoever started the worker (nohup, a shell's `&`) may have left some so."""
 
 
 def resolve(target: str) -> Callable[[], Any]:

@@ -10,6 +10,9 @@ from workers.sandbox.errors import SandboxUnavailable
 from workers.sandbox.sandbox import Sandbox
 from workers.sandbox.spec import Command, Entry, Limits
 
+STANDARD = (1 << 31) - 1
+"""The bits of all signals but the real-time ones, of which libc keeps two to itself."""
+
 
 async def _alone(sandbox: Sandbox) -> bool:
     """Whether nothing runs but pid 1 and who asks, once pid 1 has collected who ended just now."""
@@ -83,6 +86,17 @@ async def test_a_signal_reaches_the_whole_group(house: House) -> None:
         with contextlib.suppress(ValueError):
             await process.signal(4711)
         assert await _alone(sandbox)
+
+
+async def test_signals_that_the_worker_was_started_to_ignore_are_not_ignored_inside(house: House) -> None:
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGHUP, signal.SIGQUIT)}
+    try:
+        async with House.standing(house.folder) as other, await other.open() as sandbox:
+            _, command = await run(sandbox, Command(("grep", "SigIgn", "/proc/self/status")))
+            assert int(command.split()[1], 16) & STANDARD == await ask(sandbox, "ignored") & STANDARD == 0
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 async def test_an_entry_can_be_killed_as_soon_as_it_is_started(house: House) -> None:
