@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from signet.kit.errors import SignetError
 from signet.v1.usage_pb2 import Usage
 
 _USAGE = b": signet-usage "
-_ERROR = b'{"error":'
+_ERROR = re.compile(rb'"error"\s*:(?!\s*null[\s,}])')
 _DONE = b"[DONE]"
 _MOST_BYTES = 256 << 10
 """What a stream may be ahead of its reader; then its provider is read no further."""
@@ -92,8 +93,8 @@ class Stream:
         if data is None:
             if event.startswith(_USAGE):
                 self.usage = counted(event[len(_USAGE) :])
-        elif data.startswith(_ERROR):
-            self.failure = told(_error(data))
+        elif _ERROR.search(data) and (error := _error(data)) is not None:
+            self.failure = told(error)
         elif data != _DONE:
             self._events.append(data)
             self._bytes += len(data)
@@ -114,9 +115,13 @@ def counted(usage: bytes) -> Usage:
     )
 
 
-def _error(data: bytes) -> Mapping[str, Any]:
+def _error(data: bytes) -> Mapping[str, Any] | None:
+    """Read the error that an event tells of, be it beside a choice, as with some; None where it tells of none."""
     try:
-        error = json.loads(data)["error"]
+        value = json.loads(data)
     except (ValueError, RecursionError):
         return {}
+    error = value.get("error") if isinstance(value, Mapping) else None
+    if not error:
+        return None
     return error if isinstance(error, Mapping) else {"message": error}

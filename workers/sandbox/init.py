@@ -163,9 +163,10 @@ class Init:
 
 def _until_alone() -> None:
     """Where this is not pid 1, orphans fall to pid 1: wait until it has reaped them. Who asked says when to give up."""
-    ours = {1, os.getpid()}
-    while os.getpid() != 1 and any(name.isdigit() and int(name) not in ours for name in os.listdir("/proc")):
-        time.sleep(_LOOK_SECONDS)
+    if os.getpid() != 1:
+        ours = {"1", str(os.getpid())}
+        while any(each.name.isdigit() and each.name not in ours for each in Path("/proc").iterdir()):
+            time.sleep(_LOOK_SECONDS)
 
 
 def _go(folder: str) -> None:

@@ -61,6 +61,8 @@ async def test_the_last_events_wait_for_nobody_and_nothing_is_lost() -> None:
         ('{"error":{"message":"used up","code":"budget_exhausted"}}', "BUDGET_EXHAUSTED"),
         ('{"error":"it fell over"}', "PROVIDER_UNAVAILABLE"),
         ('{"error":', "PROVIDER_UNAVAILABLE"),
+        ('{"id":"x","error":{"code":502,"message":"gone"},"choices":[{"delta":{}}]}', "PROVIDER_UNAVAILABLE"),
+        ('{ "error" : "it fell over" }', "PROVIDER_UNAVAILABLE"),
     ],
 )
 async def test_an_error_in_a_stream_is_no_event_of_it(said: str, reason: str) -> None:
@@ -69,6 +71,17 @@ async def test_an_error_in_a_stream_is_no_event_of_it(said: str, reason: str) ->
     assert stream.taken() == []
     assert isinstance(stream.failure, SignetError)
     assert stream.failure.reason == reason
+
+
+@pytest.mark.parametrize(
+    "said",
+    ['{"error":null,"choices":[]}', '{"error": null}', '{"choices":[{"error":{"message":"of one"}}]}', '{"a":"error"}'],
+)
+async def test_an_event_that_tells_of_no_error_is_one_of_the_stream(said: str) -> None:
+    stream = Stream()
+    await stream.end(f"data: {said}\n\n".encode())
+    assert stream.taken() == [said.encode()]
+    assert stream.failure is None
 
 
 async def test_a_stream_answers_nothing_whole() -> None:
