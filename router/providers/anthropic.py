@@ -50,7 +50,6 @@ class Anthropic(OpenAI):
         headers = {"anthropic-version": VERSION, **({"x-api-key": spec.key} if spec.key else {})}
         base = (spec.base_url or HOST).rstrip("/").removesuffix("/v1")
         self._target = Target(f"{base}/v1", spec.key, headers=headers)
-        self._reader = Reader(parts.wire, self._target)
 
     async def target(self, ask: Ask, upstream: str, wait_seconds: float) -> tuple[Target, Gate]:
         """Say where calls go; with what its caller means by the API, where that speaks it."""
@@ -67,7 +66,7 @@ class Anthropic(OpenAI):
             native = ask.native if ask.face == MESSAGES and ask.native is not None else asked.written(ask, upstream)
         except Refusal:
             return None
-        said = part(await self._reader.common(_COUNT, asked.counted(native, upstream)))
+        said = part(await Reader(self._wire, self._target).common(_COUNT, asked.counted(native, upstream)))
         return tokens(said.get("input_tokens")) or None
 
     async def _list(self) -> Health:

@@ -1,5 +1,6 @@
 """A provider that speaks the Messages API: reached in its own way, asked for its models and for counts."""
 
+import gc
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ from router.options import RouterOptions
 from router.providers import PROVIDERS
 from router.providers.anthropic import Anthropic
 from router.providers.contract import Parts
+from router.providers.reader import Reader
 from router.redaction.redactor import Redactor
 from signet.kit import log
 from tests.fakes.anthropic import EARLIER, FakeAnthropic
@@ -137,3 +139,11 @@ async def test_what_cannot_be_counted_is_not(parts: Parts, fake: FakeAnthropic) 
     assert await provider.count(embeddings, EARLIER) is None
     await fake.aclose()
     assert await provider.count(native(), EARLIER) is None
+
+
+async def test_nothing_is_kept_of_questions_that_got_no_answer(parts: Parts, fake: FakeAnthropic) -> None:
+    provider = made(parts, fake.base_url)
+    await fake.aclose()
+    for _ in range(3):
+        assert await provider.count(native(), EARLIER) is None
+    assert not [each for each in gc.get_objects() if type(each) is Reader and each.missed]
