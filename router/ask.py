@@ -60,12 +60,7 @@ class Ask:
 def parse(endpoint: str, raw: bytes) -> Ask:
     """Read a request's body in the neutral form. Raises Refusal, which says what is wrong with it."""
     body = decode(raw)
-    model = body.get("model")
-    if not isinstance(model, str) or not model:
-        raise bad_request("model must be the name of a model; `default` is one", "model")
-    stream = body.get("stream", False)
-    if not isinstance(stream, bool | None):
-        raise bad_request("stream must be true or false", "stream")
+    model, stream = head(body)
     if stream and endpoint != CHAT:
         raise bad_request("only chat is streamed", "stream")
     options = body.get("stream_options")
@@ -76,9 +71,21 @@ def parse(endpoint: str, raw: bytes) -> Ask:
     elif not body.get("input"):
         raise bad_request("input must be a text or a list of texts", "input")
     include_usage = bool((options or {}).get("include_usage"))
-    unbounded = b'"file"' in raw and _has_files(body.get("messages"))
-    name = model.removeprefix("models/")
-    return Ask(endpoint, name, body, len(raw), bool(stream), include_usage, unbounded=unbounded)
+    unbounded = endpoint == CHAT and _has_files(body["messages"])
+    return Ask(endpoint, model, body, len(raw), stream, include_usage, unbounded=unbounded)
+
+
+def head(body: Mapping[str, Any], mark: str = "") -> tuple[str, bool]:
+    """Read what all forms have alike: the model's name, without `models/`, and whether a stream is asked for.
+
+    `mark` follows a field's name in an error, for forms that write it so. Raises Refusal.
+    """
+    model, stream = body.get("model"), body.get("stream")
+    if not isinstance(model, str) or not model:
+        raise bad_request(f"model{mark} must be the name of a model; `default` is one", "model")
+    if not isinstance(stream, bool | None):
+        raise bad_request(f"stream{mark} must be true or false", "stream")
+    return model.removeprefix("models/"), bool(stream)
 
 
 def decode(raw: bytes) -> dict[str, Any]:
@@ -114,14 +121,14 @@ def _check_messages(messages: object) -> None:
             raise bad_request(f"messages[{index}] must be an object with a role", "messages")
 
 
-def _has_files(messages: object) -> bool:
+def _has_files(messages: list[dict[str, Any]]) -> bool:
     """Whether there is a part that is a document, whose pages may be many and whose bytes few, or elsewhere."""
-    contents = [message.get("content") for message in messages] if isinstance(messages, list) else []
-    parts = [part for content in contents if isinstance(content, list) for part in content]
-    return any(isinstance(part, dict) and part.get("type") == "file" for part in parts)
+    for message in messages:
+        content = message.get("content")
+        if isinstance(content, list) and any(isinstance(part, dict) and part.get("type") == "file" for part in content):
+            return True
+    return False
 
 
 _decode = json.JSONDecoder(parse_constant=_no_constant).decode  # to make one takes as long as to read a small body
 _encode = json.JSONEncoder(separators=(",", ":")).encode
-
-__all__ = ["CHAT", "EMBEDDINGS", "LIMITS", "Ask", "Refusal", "decode", "parse"]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from router.ask import CHAT, Ask, decode
+from router.ask import CHAT, Ask, decode, head
 from router.dialects.contract import MESSAGES
 from router.dialects.messages import settings, thoughts, tools, turns
 from router.dialects.messages.reach import Reach
@@ -17,12 +17,7 @@ _COUNTED = ("messages", "system", "tools", "tool_choice", "thinking", "output_co
 def parse(raw: bytes, *, counts: bool = False) -> Ask:
     """Read a request's body; `counts`: its tokens are to be counted, so that it names no limit. Raises Refusal."""
     body = decode(raw)
-    model = body.get("model")
-    if not isinstance(model, str) or not model:
-        raise bad_request("model: must be the name of a model; `default` is one", "model")
-    stream = body.get("stream") or False
-    if not isinstance(stream, bool):
-        raise bad_request("stream: must be true or false", "stream")
+    model, stream = head(body, ":")
     limit = body.get(settings.LIMIT)
     if (limit is None and not counts) or (limit is not None and (type(limit) is not int or limit < 0)):
         message = "a whole number is required" if limit is None else "must be a whole number"
@@ -32,7 +27,7 @@ def parse(raw: bytes, *, counts: bool = False) -> Ask:
     neutral |= tools.read(body, reach)
     return Ask(
         CHAT,
-        model.removeprefix("models/"),
+        model,
         neutral,
         len(raw),
         stream,

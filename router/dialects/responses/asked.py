@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from router.ask import CHAT, Ask, decode
+from router.ask import CHAT, Ask, decode, head
 from router.dialects.responses import items, settings, tools
 from router.dialects.responses.reach import Reach
 from router.refusal import bad_request
@@ -14,12 +14,7 @@ _STORED = ("previous_response_id", "conversation", "prompt")
 def parse(raw: bytes) -> Ask:
     """Read a request's body. Raises Refusal, which says what is wrong with it."""
     body = decode(raw)
-    model = body.get("model")
-    if not isinstance(model, str) or not model:
-        raise bad_request("model must be the name of a model; `default` is one", "model")
-    stream = body.get("stream") or False
-    if not isinstance(stream, bool):
-        raise bad_request("stream must be true or false", "stream")
+    model, stream = head(body)
     if body.get("background"):
         message = "the router keeps no responses, so that none can be fetched later; leave out background, and stream"
         raise bad_request(message, "background")
@@ -33,7 +28,7 @@ def parse(raw: bytes) -> Ask:
         neutral["stream"] = True
     return Ask(
         CHAT,
-        model.removeprefix("models/"),
+        model,
         neutral,
         len(raw),
         stream,

@@ -286,3 +286,9 @@ def test_of_a_document_the_size_says_nothing(part: dict[str, Any], *, unbounded:
 
     assert ask.unbounded is unbounded
     assert (estimate.input_tokens == 100_000) is unbounded
+
+
+def test_a_document_is_one_however_its_type_is_written() -> None:
+    part = r'{"type": "\u0066ile", "\u0066ile": {"file_id": "file-1"}}'
+    raw = f'{{"model": "acme/large", "messages": [{{"role": "user", "content": [{part}]}}]}}'
+    assert parse(CHAT, raw.encode()).unbounded

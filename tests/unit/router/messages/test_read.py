@@ -205,6 +205,7 @@ def test_what_only_this_form_can_say_goes_to_its_own_providers_only(fields: Any)
         ({"max_tokens": "many"}, "max_tokens"),
         ({"max_tokens": -1}, "max_tokens"),
         ({"stream": "yes"}, "stream"),
+        ({"stream": 0}, "stream"),
         ({"messages": []}, "messages"),
         ({"messages": "hi"}, "messages"),
         ({"messages": ["hi"]}, "messages.0"),

@@ -163,6 +163,7 @@ def test_settings_are_said_in_chats_words() -> None:
         ({"max_output_tokens": 0}, "max_output_tokens"),
         ({"max_output_tokens": "9"}, "max_output_tokens"),
         ({"stream": "yes"}, "stream"),
+        ({"stream": 0}, "stream"),
         ({"text": "json"}, "text"),
         ({"text": {"format": {"type": "xml"}}}, "text.format"),
         ({"text": {"format": {"type": "json_schema", "name": "n"}}}, "text.format"),
