@@ -21,6 +21,7 @@ class MessagesPassing:
         self.done = False
         self.failed = False
         self._counts = Counts()
+        self._began = False
         self._finished = False
         self._told = False
         self._last = b""
@@ -40,9 +41,12 @@ class MessagesPassing:
             return event
         data = payload(event)
         if data is None:
-            return event  # a comment or a field that we know nothing of
+            # A comment, or a field that we know nothing of. Before the first event it would only be the byte after
+            # which nobody else can be asked.
+            return event if self._began else b""
         if not (data.startswith(b"{") and data.endswith(b"}")):
             raise Garbage("an event that is no JSON object")
+        self._began = True
         if not _TELLS.search(data):
             if _DELTA in data:
                 self._count(event)

@@ -258,6 +258,12 @@ def test_a_passing_stream_that_said_why_it_stopped_is_whole_without_its_last_eve
     assert events(reading.end()) == [{"type": "message_stop"}]
 
 
+def test_a_comment_before_the_first_event_does_not_begin_the_answer() -> None:
+    reading = pick(asked("messages"), "messages").reading()
+    start, *_ = native(TEXT)
+    assert run(reading, [b": wait\n\n", start, b": wait\n\n"]) == start + b": wait\n\n"
+
+
 def test_a_translated_stream_that_does_not_say_what_it_used_is_estimated() -> None:
     reading = pick(asked("chat"), "messages").reading()
     start, *rest = native(Reply("word " * 40, usage="missing"))
