@@ -14,6 +14,7 @@ _SINGULARS = {
     "agents": "agent", "souls": "soul", "sessions": "session", "runs": "run", "models": "model",
     "providers": "provider", "workers": "worker", "tokens": "token", "policies": "policy", "approvals": "approval",
     "grants": "grant", "sandboxes": "sandbox", "secrets": "secret", "budgets": "budget", "apis": "api",
+    "routes": "route",
 }  # fmt: skip
 
 

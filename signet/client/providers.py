@@ -96,7 +96,12 @@ class AsyncProviders:
 
 
 def _kind(word: str) -> pb.ProviderKind:
-    known = {name.removeprefix("PROVIDER_KIND_"): value for name, value in pb.ProviderKind.items()}
-    if word.upper() not in ("", *known):
-        raise invalid(("provider.kind", f"there is no kind {word!r}"))
-    return cast(pb.ProviderKind, known[word.upper() or "UNSPECIFIED"])
+    if not word:
+        return pb.PROVIDER_KIND_UNSPECIFIED
+    inside = (pb.PROVIDER_KIND_UNSPECIFIED, pb.PROVIDER_KIND_EMBEDDED)
+    known = {
+        name.removeprefix("PROVIDER_KIND_"): value for name, value in pb.ProviderKind.items() if value not in inside
+    }
+    if word.upper() not in known:
+        raise invalid(("provider.kind", f"must be one of {', '.join(known).lower()}, not {word!r}"))
+    return cast(pb.ProviderKind, known[word.upper()])

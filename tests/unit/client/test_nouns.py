@@ -63,6 +63,20 @@ async def test_filters_reach_the_service(signet: AsyncSignet, state: State) -> N
     assert request.stamp == "ab"
 
 
+@pytest.mark.parametrize(
+    "noun", ["agents", "souls", "sessions", "models", "providers", "workers", "policies", "approvals", "sandboxes",
+             "budgets", "apis", "routes"],
+)  # fmt: skip
+async def test_a_name_that_is_empty_or_of_another_noun_is_refused_with_what_is_meant(
+    signet: AsyncSignet, noun: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=rf"must be a name, as in `{noun}/"):
+        await getattr(signet, noun).get("")
+    if noun != "models":  # a model's name may begin with any provider's
+        with pytest.raises(InvalidArgument, match=rf"must be one of `{noun}/.*, not 'runs/x'"):
+            await getattr(signet, noun).get("runs/x")
+
+
 async def test_words_that_are_no_words_of_ours_are_refused(signet: AsyncSignet) -> None:
     with pytest.raises(InvalidArgument, match="states"):
         signet.runs.list(states=["done"])
@@ -70,6 +84,9 @@ async def test_words_that_are_no_words_of_ours_are_refused(signet: AsyncSignet) 
         signet.usage.list(by="colour")
     with pytest.raises(InvalidArgument, match="scope"):
         await signet.tokens.create("x", scope="root")
+    for kind in ("colour", "embedded"):
+        with pytest.raises(InvalidArgument, match=rf"must be one of openai, .*ollama.*, not '{kind}'"):
+            await signet.providers.create("x", base_url="http://box/v1", kind=kind)
 
 
 async def test_usage_is_summed_by_what_is_asked(signet: AsyncSignet, state: State) -> None:
