@@ -45,12 +45,7 @@ def line(found: "Provider") -> str:
 
 
 def needs_key(found: "Provider") -> bool:
-    """Whether it told nothing without a key."""
+    """Whether one that is not added told nothing without a key."""
     from signet.cli.form import word
 
-    return not found.origin and word(found, "state") == "UNAVAILABLE"
-
-
-def new(found: "Sequence[Provider]") -> "list[Provider]":
-    """Give those that can be added as they are."""
-    return [each for each in found if not each.origin and not needs_key(each)]
+    return word(found, "state") == "UNAVAILABLE"

@@ -63,6 +63,7 @@ def test_add_adds_what_is_new_and_needs_no_key(cli: Cli, box: Hosted) -> None:
     done = cli.run("provider", "scan", "box", "--add", "-o", "json")
 
     assert [row["name"] for row in json.loads(done.stdout)] == ["providers/ollama-box"]
+    assert done.stderr == "signet provider add vllm-box http://box:8000/v1 --kind vllm --key-stdin\n"
     assert set(box.state.providers) - before == {"providers/ollama-box"}
 
 
