@@ -1,7 +1,7 @@
 """`signet api`: HTTP APIs behind the router, which adds their credentials."""
 
 import sys
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,14 +9,13 @@ import click
 
 from signet.cli.call import Call, Noun
 from signet.cli.complete import AGENT, API, SECRET
-from signet.cli.dollars import Dollars
+from signet.cli.dollars import Dollars, micro
 from signet.cli.words import cost, count, ident, local, size
 
 if TYPE_CHECKING:
     from signet.client.door import Answer
     from signet.v1.apis_pb2 import Api
 
-_MICRO = 1_000_000
 _BODY_BYTES = 16 << 20
 _REFUSED = 400
 
@@ -42,7 +41,9 @@ def api() -> None:
 @click.option("--agent", "agents", multiple=True, metavar="NAME", shell_complete=AGENT, help="May call it; repeatable.")
 @click.option("--price", type=Dollars(), metavar="USD", help="Of a call; unknown without it.")
 @click.option("--rate", type=click.IntRange(1, 100_000), metavar="N", help="Calls a minute of each agent; 60.")
-@click.option("--answer-bytes", type=click.IntRange(1024), metavar="N", help="Most bytes of an answer; 4 MiB.")
+@click.option(
+    "--answer-bytes", type=click.IntRange(1024, 64 << 20), metavar="N", help="Most bytes of an answer; 4 MiB."
+)
 @click.option("--description", default="", metavar="TEXT", help="For people and agents.")
 @click.pass_obj
 def add(
@@ -75,7 +76,7 @@ def add(
             placement=_placement(secret, header, query),
             allow=allow,
             agents=agents,
-            call_price_microusd=None if price is None else int((price * _MICRO).to_integral_value(ROUND_CEILING)),
+            call_price_microusd=None if price is None else micro(price),
             calls_per_minute=rate or 0,
             answer_bytes=answer_bytes or 0,
             description=description,
@@ -131,9 +132,10 @@ def remove(call: Call, *, name: str, yes: bool) -> None:
 def call_(
     call: Call, *, name: str, path: str, method: str | None, headers: tuple[str, ...], data_file: str | None
 ) -> None:
-    """Call an API as agents do, in your own name: the same rules of paths, rate and budgets hold.
+    """Call an API as agents do, in your own name.
 
-    The answer's body is written as it is; exits with 1 where its status is 400 or more.
+    The same rules of paths, rate and budgets hold. The answer's body is written as it is; exits with 1 where its
+    status is 400 or more.
     """
     from signet.cli import codes
 
@@ -151,6 +153,8 @@ def call_(
 def _placement(secret: str, header: str | None, query: str | None) -> str:
     if header is not None and query is not None:
         raise click.UsageError("the credential goes to one place: --header or --query")
+    if not secret and (header is not None or query is not None):
+        raise click.UsageError("--header and --query say where a credential goes: name it with --secret")
     if query is not None:
         return f"query:{query}"
     if header is None:

@@ -7,13 +7,13 @@ import click
 
 from signet.cli.call import Call, Noun
 from signet.cli.complete import BUDGET
-from signet.cli.dollars import Dollars
+from signet.cli.dollars import MICRO, Dollars
 from signet.cli.words import cost, count, ident, local
 
 if TYPE_CHECKING:
     from signet.v1.budgets_pb2 import Budget, Freeze
 
-_MICRO = 1_000_000
+_COUNT = click.IntRange(0, (1 << 63) - 1)
 
 
 @click.group("budget", cls=Noun)
@@ -24,9 +24,9 @@ def budget() -> None:
 @budget.command("set", epilog="Example: signet budget set each-agent --subject agents/- --cost 1.50 --period day")
 @click.argument("name", shell_complete=BUDGET)
 @click.option("--cost", "dollars", type=Dollars(), metavar="USD", help="Limit in dollars.")
-@click.option("--tokens", type=click.IntRange(0), metavar="COUNT", help="Limit of tokens read and generated.")
-@click.option("--requests", type=click.IntRange(0), metavar="COUNT", help="Limit of calls.")
-@click.option("--seconds", type=click.IntRange(0), metavar="COUNT", help="Limit of seconds that calls take.")
+@click.option("--tokens", type=_COUNT, metavar="COUNT", help="Limit of tokens read and generated.")
+@click.option("--requests", type=_COUNT, metavar="COUNT", help="Limit of calls.")
+@click.option("--seconds", type=_COUNT, metavar="COUNT", help="Limit of seconds that calls take.")
 @click.option(
     "--period",
     type=click.Choice(["whole", "day", "month"]),
@@ -73,7 +73,7 @@ def set_(
     if len(said) != 1:
         raise click.UsageError("give one limit: --cost, --tokens, --requests or --seconds")
     measure, limit = said[0]
-    each = _MICRO if measure == "cost" else 1
+    each = MICRO if measure == "cost" else 1
     with call.signet() as signet:
         kept = signet.budgets.put(
             name,

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import click
 
 from signet.cli.call import Call, Noun
 from signet.cli.complete import PROVIDER
+from signet.cli.dollars import Dollars, micro
 from signet.cli.found import KINDS
 from signet.cli.words import cost, ident, local, seconds, toned
 
@@ -34,8 +36,8 @@ def provider() -> None:
 @_ENV
 @_FILE
 @click.option("--model", "models", multiple=True, metavar="NAME", help="Offer only this model; repeatable.")
-@click.option("--input-price", type=click.FloatRange(0), metavar="USD", help="Of a million input tokens.")
-@click.option("--output-price", type=click.FloatRange(0), metavar="USD", help="Of a million output tokens.")
+@click.option("--input-price", type=Dollars(), metavar="USD", help="Of a million input tokens.")
+@click.option("--output-price", type=Dollars(), metavar="USD", help="Of a million output tokens.")
 @click.pass_obj
 def add(
     call: Call,
@@ -47,8 +49,8 @@ def add(
     key_env: str | None,
     key_file: str | None,
     models: tuple[str, ...],
-    input_price: float | None,
-    output_price: float | None,
+    input_price: Decimal | None,
+    output_price: Decimal | None,
 ) -> None:
     """Add an endpoint: a server of your own, or a hosted one.
 
@@ -65,8 +67,8 @@ def add(
             kind=kind or "",
             key=key,
             models=models,
-            input_price_microusd_per_million=_micro(input_price),
-            output_price_microusd_per_million=_micro(output_price),
+            input_price_microusd_per_million=None if input_price is None else micro(input_price),
+            output_price_microusd_per_million=None if output_price is None else micro(output_price),
         )
     emit(call, made, _there)
     call.say(f"see what it serves: signet provider check {ident(made.name)}")
@@ -119,7 +121,7 @@ def check(call: Call, *, name: str) -> None:
 @click.option("--remove", "removes", is_flag=True, help="Keep no key any more.")
 @click.pass_obj
 def key(call: Call, *, name: str, key_stdin: bool, key_env: str | None, key_file: str | None, removes: bool) -> None:
-    """Replace a provider's key; without an option it is read from standard input.
+    """Replace a provider's key. Without an option it is read from standard input.
 
     Calls that run go on with the old one. What is built in, or comes from the environment, has its key from there.
     """
@@ -139,24 +141,24 @@ def key(call: Call, *, name: str, key_stdin: bool, key_env: str | None, key_file
 @click.option("--add", "adds", is_flag=True, help="Add all that is found and needs no key.")
 @click.pass_obj
 def scan(call: Call, *, hosts: tuple[str, ...], adds: bool) -> None:
-    """Look for local servers of models on the hosts that are named, at the ports they usually have.
+    """Look for servers of models on the hosts named.
 
-    A host is a name or an address, with `:port` one place only. Each has two seconds to answer, and two more to say
-    which server it is; nothing else is asked.
+    They are looked for at the ports they usually have. A host is a name or an address, with `:port` one place only.
+    Each has two seconds to answer, and two more to say which server it is; nothing else is asked.
     """
-    from signet.cli.found import line, new, table
+    from signet.cli.found import line, needs_key, table
     from signet.cli.output import emit_all
 
     with call.signet() as signet:
         found = list(signet.providers.scan(*hosts))
+        left = [each for each in found if not each.origin]
         if adds:
-            made = [signet.providers.create(each.name, base_url=each.base_url, kind=_word(each)) for each in new(found)]
-            emit_all(call, made, table)
-            return
+            ready = [each for each in left if not needs_key(each)]
+            found = [signet.providers.create(each.name, base_url=each.base_url, kind=_word(each)) for each in ready]
+            left = [each for each in left if needs_key(each)]
     emit_all(call, found, table)
-    for each in found:
-        if not each.origin:
-            call.say(line(each))
+    for each in left:
+        call.say(line(each))
 
 
 @provider.command("remove")
@@ -213,10 +215,6 @@ def _decoded(body: bytes, where: str) -> str:
     if not key:
         raise click.UsageError(f"the key from {where} is empty")
     return key
-
-
-def _micro(price: float | None) -> int | None:
-    return None if price is None else round(price * 1_000_000)
 
 
 def _table(providers: "list[Provider]") -> str:

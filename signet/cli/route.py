@@ -123,7 +123,10 @@ def remove(call: Call, *, name: str, yes: bool) -> None:
 @click.option("--tokens", type=click.IntRange(0, (1 << 31) - 1), default=0, metavar="COUNT", help="Of the prompt.")
 @click.pass_obj
 def explain(call: Call, *, model: str, session: str, needs: tuple[str, ...], tokens: int) -> None:
-    """Show which target a call would get now, and why each other one would not. Nothing is called."""
+    """Show which target a call would get, and why.
+
+    Of each other one it says why not. Nothing is called.
+    """
     from signet.cli.output import emit
 
     with call.signet() as signet:
@@ -144,6 +147,9 @@ def parsed(text: str) -> "Target":
             options[field] = convert(value)
         except ValueError:
             raise click.UsageError(f"--target {text}: {word}={value} is none: give {_FORMS[word]}") from None
+    if len(words) > 1 and "=" in words[-1]:
+        word = words[-1].partition("=")[0]
+        raise click.UsageError(f"--target {text}: there is no {word}=; there are {'=, '.join(_OPTIONS)}=")
     provider, _, model = ",".join(words).removeprefix("models/").partition("/")
     if not provider or not model:
         raise click.UsageError(f"--target {text}: must begin with provider/model, as `signet model list` shows them")

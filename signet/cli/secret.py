@@ -38,11 +38,12 @@ def _whose(command: Callable[..., None]) -> Callable[..., None]:
 @_whose
 @click.pass_obj
 def put(call: Call, *, name: str, path: str | None, variable: str | None, owner: str, user: str) -> None:
-    """Store a value: typed at a prompt that does not show it, piped in, or from --file or --env. Never an argument.
+    """Store a value, over an earlier one.
 
-    A line end behind it is dropped. One of the same name and owner is replaced; who has it in use gets the new one
-    within a minute. An agent's goes when the agent is deleted, a user's when the token is revoked; of several of one
-    name a run is lent its agent's, else that of the user who asked for it, else everybody's.
+    It is typed at a prompt that does not show it, piped in, or from --file or --env; never an argument. A line end
+    behind it is dropped. One of the same name and owner is replaced; who has it in use gets the new one within a
+    minute. An agent's goes when the agent is deleted, a user's when the token is revoked; of several of one name a run
+    is lent its agent's, else that of the user who asked for it, else everybody's.
     """
     from signet.cli.output import emit
 

@@ -18,7 +18,10 @@ def vault() -> None:
 @vault.command("status")
 @click.pass_obj
 def status(call: Call) -> None:
-    """Show which keys there are and how many values each has sealed; never a key."""
+    """Show which keys there are, and never a key.
+
+    Beside each stands how many values it has sealed.
+    """
     from signet.cli.output import emit
 
     with call.signet() as signet:
@@ -28,10 +31,10 @@ def status(call: Call) -> None:
 @vault.command("rotate")
 @click.pass_obj
 def rotate(call: Call) -> None:
-    """Make a new key and seal everything with it; nothing is interrupted.
+    """Make a new key and seal everything with it.
 
-    The key before it is removed half a minute later. Back up keys/vault.key after it: older backups of the data folder
-    open with the key in them alone.
+    Nothing is interrupted. The key before it is removed half a minute later. Back up keys/vault.key after it: older
+    backups of the data folder open with the key in them alone.
     """
     from signet.cli.output import emit
 
