@@ -130,8 +130,16 @@ class Translation:
             self._finished = self._finished or bool(choice.get("finish_reason"))
             delta = choice.get("delta")
             if isinstance(delta, Mapping):
-                self._bytes += sum(len(text) for text in delta.values() if isinstance(text, str))
+                self._bytes += _letters(delta)
         return self._writer.write(event)
+
+
+def _letters(delta: Mapping[str, Any]) -> int:
+    """Count what a delta says: its texts, and what it calls tools with."""
+    calls = delta.get("tool_calls")
+    called = [call for call in calls if isinstance(call, Mapping)] if isinstance(calls, list) else []
+    inner = [part for call in called for part in call.values() if isinstance(part, Mapping)]
+    return sum(len(text) for part in (delta, *inner) for text in part.values() if isinstance(text, str))
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -274,6 +274,14 @@ def test_a_translated_stream_that_does_not_say_what_it_used_is_estimated() -> No
     assert reading.settle(400).output_tokens >= 40
 
 
+def test_what_a_tool_is_called_with_counts_where_a_translated_stream_does_not_say_what_it_used() -> None:
+    reading = pick(asked("messages"), "chat").reading()
+    call = {"index": 0, "id": "c", "function": {"name": "look", "arguments": json.dumps({"at": "x" * 4000})}}
+    event = {"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}
+    run(reading, [b"data: " + json.dumps(event).encode() + b"\n\n"])
+    assert reading.settle(400).output_tokens >= 1000
+
+
 def test_a_passing_stream_that_does_not_say_what_it_used_is_estimated() -> None:
     for reply in (Reply("word " * 40, usage="missing"), Reply("word " * 40, usage="null")):
         reading = pick(asked("messages"), "messages").reading()
