@@ -12,6 +12,8 @@ CHAT = "/chat/completions"
 EMBEDDINGS = "/embeddings"
 LIMITS = ("max_completion_tokens", "max_tokens")
 """What bounds an answer's tokens in the neutral form; the first is OpenAI's newer word for it."""
+LARGE_BYTES = 256 << 10
+"""A body beyond this is read, or looked through, in a thread, so that others are not held up."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 
+from router.ask import LARGE_BYTES
 from router.authorise import Authoriser
 from router.broker import Broker
 from router.dialects.forms import face
@@ -12,7 +13,6 @@ from router.visit import Visit
 
 HOPS = HOPS_NAME.encode()
 _MOST_DIGITS = 6
-_LARGE_BYTES = 256 << 10  # a body beyond this is parsed in a thread, so that others are not held up
 
 
 class Calls:
@@ -33,7 +33,7 @@ class Calls:
         visit.allow("POST")
         who = await self._authoriser.identify(visit.authorization)
         raw = await visit.body()
-        if len(raw) > _LARGE_BYTES:
+        if len(raw) > LARGE_BYTES:
             ask = await asyncio.to_thread(self._face.parse, self._endpoint, raw)
         else:
             ask = self._face.parse(self._endpoint, raw)

@@ -3,12 +3,11 @@
 import asyncio
 from typing import TYPE_CHECKING
 
+from router.ask import LARGE_BYTES
 from router.redaction.redactor import Redactor
 
 if TYPE_CHECKING:
     from router.attempt import Sink
-
-_LARGE_BYTES = 256 << 10  # a body beyond this is looked through in a thread, so that others are not held up
 
 
 class Clean:
@@ -26,7 +25,7 @@ class Clean:
         """Send an answer that is no stream."""
         self.started = True
         whole = self._redactor.whole
-        await self._sink.whole(await asyncio.to_thread(whole, body) if len(body) > _LARGE_BYTES else whole(body), usage)
+        await self._sink.whole(await asyncio.to_thread(whole, body) if len(body) > LARGE_BYTES else whole(body), usage)
 
     async def send(self, piece: bytes) -> None:
         """Begin a stream with its first events, or go on."""

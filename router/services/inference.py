@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from router.ask import CHAT, EMBEDDINGS, Ask, parse
+from router.ask import CHAT, EMBEDDINGS, LARGE_BYTES, Ask, parse
 from router.authorise import Authoriser, Identity
 from router.broker import Broker
 from router.refusal import Refusal
@@ -16,7 +16,6 @@ from signet.v1 import inference_pb2 as pb
 from signet.v1.inference_pb2_grpc import InferenceServiceServicer
 
 _TOGETHER_SECONDS = 0.03
-_LARGE_BYTES = 256 << 10  # a body beyond this is parsed in a thread, so that others are not held up
 
 
 class InferenceServer(InferenceServiceServicer):
@@ -106,7 +105,7 @@ class InferenceServer(InferenceServiceServicer):
         """Say who asks what. Raises Refusal."""
         metadata = dict(context.invocation_metadata() or ())
         who = await self._authoriser.identify(str(metadata.get("authorization", "")))
-        if len(body) > _LARGE_BYTES:
+        if len(body) > LARGE_BYTES:
             ask = await asyncio.to_thread(parse, endpoint, body)
         else:
             ask = parse(endpoint, body)
