@@ -90,7 +90,7 @@ class Fleet:
         found = self._lineups.get(name)
         if found is not None and (not found.plain or self._stands(found)):
             return found
-        if len(self._lineups) >= _LINEUPS:
+        if self._lanes.thin() or len(self._lineups) >= _LINEUPS:
             self._lineups.clear()
         found = self._lineups[name] = self._lineup(name)
         return found

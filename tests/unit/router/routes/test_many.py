@@ -4,15 +4,19 @@ import asyncio
 import gc
 import threading
 import tracemalloc
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
+
+from router.routes import lanes
 from router.routes.route import Route, Target
 from router.routes.table import Table
 from router.store.database import open_database
 from router.store.routes import RouteStore
 from tests.fakes.provider import FakeProvider
 from tests.unit.router.rig import code, rig
-from tests.unit.router.routes.bench import Bench, error, text
+from tests.unit.router.routes.bench import Bench, error, target, text
 
 MANY = 10_000
 
@@ -73,3 +77,22 @@ async def test_a_router_with_ten_thousand_serves_each_and_makes_nothing_for_the_
             answer = await bench.ask("r99999")
             assert code(answer) == (404, "model_not_found")
             assert "Did you mean r9999" in error(answer)
+
+
+async def test_names_that_all_fail_do_not_fill_the_memory_and_calls_that_run_keep_their_lane(
+    opened: Callable[..., Awaitable[Bench]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "_MOST", 4)
+    bench = await opened(1)
+    fleet = bench.running.app.fleet
+    for number in range(20):
+        await bench.put(f"r{number}", target("a", f"m{number}"))
+        lane = fleet.lineup(f"r{number}").stops[0].lane
+        assert lane is not None
+        lane.circuit.failed(0, probe=False)
+        lane.active = int(number == 0)
+        assert len(fleet._lanes._lanes) <= 4
+    assert {upstream for _, upstream in fleet._lanes._lanes} >= {"m0", "m19"}
+    for number in range(20):
+        stop = fleet.lineup(f"r{number}").stops[0]
+        assert stop.lane is fleet._lanes.get(fleet.provider("a"), stop.target.upstream), "two lanes of one target"
