@@ -55,16 +55,10 @@ class Orphans:
 
     async def remove(self) -> int:
         """Remove what there is now; gives how many that were. Raises SignetError."""
-        deleted = await self.readers.read(agents.deleted)
-        holding = await self.readers.read(partial(tokens.holding, now=now_micros()))
         async with dial.channel(self.router, self.token()) as channel:
             stub = secrets_pb2_grpc.SecretServiceStub(channel)
             try:
-                orphans = [
-                    secret
-                    for secret in await self._owned(stub)
-                    if secret.owner in deleted or (secret.owner.startswith("tokens/") and secret.owner not in holding)
-                ]
+                orphans = await self._orphaned(await self._owned(stub))
                 for secret in orphans:
                     await self._forget(stub, secret)
             except grpc.aio.AioRpcError as error:
@@ -85,6 +79,16 @@ class Orphans:
             token = answer.next_page_token
             if not token:
                 return found
+
+    async def _orphaned(self, owned: list[secrets_pb2.Secret]) -> list[secrets_pb2.Secret]:
+        """Give those whose owner is over. Owners are looked at after their secrets: one may have come in between."""
+        deleted = await self.readers.read(agents.deleted)
+        holding = await self.readers.read(partial(tokens.holding, now=now_micros()))
+        return [
+            secret
+            for secret in owned
+            if secret.owner in deleted or (secret.owner.startswith("tokens/") and secret.owner not in holding)
+        ]
 
     async def _forget(self, stub: "secrets_pb2_grpc.SecretServiceAsyncStub", secret: secrets_pb2.Secret) -> None:
         request = secrets_pb2.DeleteSecretRequest(name=secret.name, owner=secret.owner)

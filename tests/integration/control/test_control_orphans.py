@@ -1,6 +1,6 @@
 """What a deleted agent owns at the router goes with it, also where the router was away; what others own stays."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -23,8 +23,26 @@ from tests.integration.control.fleet import eventually, running
 ASSISTANT = "agents/assistant"
 
 
+async def nothing() -> None:
+    """Do it."""
+
+
+class Listing(SecretServer):
+    """The service, which does something of the test's before each list."""
+
+    def __init__(self, secrets: Secrets, before: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(secrets)
+        self._before = before
+
+    async def ListSecrets(
+        self, request: secrets_pb2.ListSecretsRequest, context: object
+    ) -> secrets_pb2.ListSecretsResponse:
+        await self._before()
+        return await super().ListSecrets(request, context)
+
+
 @asynccontextmanager
-async def router(home: Home) -> AsyncIterator[Secrets]:
+async def router(home: Home, before: Callable[[], Awaitable[None]] = nothing) -> AsyncIterator[Secrets]:
     """Serve the router's own SecretService alone, which asks control whose a token is."""
     home.prepare()
     engine = open_database(home.router / "router.db")
@@ -35,7 +53,7 @@ async def router(home: Home) -> AsyncIterator[Secrets]:
     service = rpc.Service(
         secrets_pb2.DESCRIPTOR.services_by_name["SecretService"],
         secrets_pb2_grpc.add_SecretServiceServicer_to_server,
-        SecretServer(secrets),
+        Listing(secrets, before),
     )
     guard = rpc.Guard(get("router"), Callers(asking(control)).authenticate, permit)
     try:
@@ -93,3 +111,27 @@ async def test_the_secrets_of_a_user_go_with_the_token(tmp_path: Path) -> None:
             return await kept(secrets) == ["common", "hers", "mine"]
 
         await eventually(gone)
+
+
+async def test_the_secrets_of_a_user_who_comes_meanwhile_stay(tmp_path: Path) -> None:
+    wanted = tokens_pb2.Token(title="A user", scope=tokens_pb2.TOKEN_SCOPE_OPERATOR)
+    comes = False
+
+    async def come() -> None:
+        nonlocal comes
+        if comes:
+            comes = False
+            made = (await fleet.operator.tokens.CreateToken(tokens_pb2.CreateTokenRequest(token=wanted))).token
+            await secrets.put("a-new-one", made.name, "value")
+
+    async with running(tmp_path, router=False) as fleet, router(fleet.home, come) as secrets:
+        old = (await fleet.operator.tokens.CreateToken(tokens_pb2.CreateTokenRequest(token=wanted))).token
+        await secrets.put("old", old.name, "value")
+        comes = True
+        await fleet.operator.tokens.RevokeToken(tokens_pb2.RevokeTokenRequest(name=old.name))
+
+        async def gone() -> bool:
+            return "old" not in await kept(secrets)
+
+        await eventually(gone)
+        assert await kept(secrets) == ["a-new-one"]
