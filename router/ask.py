@@ -26,7 +26,8 @@ class Ask:
     `only` is what it is refused with where its provider speaks another form: it asks for what the neutral form cannot
     say. `unbounded`: part of its input lies elsewhere, at its provider or behind an address, so that its size says
     nothing of how much is read. `headers` of the caller's go on to a provider of the same form, by lower-case name.
-    `trace` is where its caller is in a trace, if that said so.
+    `trace` is where its caller is in a trace, if that said so. `silent`: its stream is not asked for its usage, which
+    is estimated then.
     """
 
     endpoint: str
@@ -42,6 +43,7 @@ class Ask:
     unbounded: bool = False
     headers: Mapping[str, str] = field(default_factory=dict, hash=False)
     trace: Trace | None = None
+    silent: bool = False
 
     def limited(self, field: str, tokens: int) -> "Ask":
         """Give it with a bound of the answer's tokens, in place of any other; `field` is the provider's word for it."""
@@ -52,11 +54,11 @@ class Ask:
         return replace(self, body={**body, field: tokens}, native=native)
 
     def upstream(self, model: str) -> bytes:
-        """Write the request for a provider: its own name of the model, and usage asked for in every stream."""
+        """Write the request for a provider: its own name of the model, and usage asked for in a stream."""
         body = {**self.body, "model": model}
-        if self.stream:
+        if self.stream and not self.silent:
             body["stream_options"] = {**(self.body.get("stream_options") or {}), "include_usage": True}
-        return _encode(body).encode()
+        return encode(body)
 
 
 def parse(endpoint: str, raw: bytes) -> Ask:
@@ -103,6 +105,11 @@ def decode(raw: bytes) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise bad_request("the body must be a JSON object")
     return body
+
+
+def encode(body: Mapping[str, Any]) -> bytes:
+    """Write a body."""
+    return _encode(body).encode()
 
 
 def _no_constant(name: str) -> Any:

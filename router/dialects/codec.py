@@ -1,13 +1,12 @@
 """Picks how a call is put to its provider: as it is where both speak one form, else by way of the neutral one."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from router.ask import EMBEDDINGS, Ask
 from router.dialects.chat import neutral
 from router.dialects.contract import CHAT_FORM, RESPONSES, Codec, Dialect, Face, Reader, Reading, Writer
-from router.dialects.events import Garbage, payload
+from router.dialects.events import Garbage, encoded, payload
 from router.dialects.forms import dialect, face
 from router.refusal import Refusal, bad_request, provider_error
 from router.usage import Usage, estimate, of
@@ -65,9 +64,7 @@ class Translated:
     def whole(self, body: bytes) -> tuple[bytes, Usage | None]:
         """Give the answer in the caller's form. Raises Refusal (502)."""
         found = self._form.answer(_object(body))
-        answer = self._face.answer(self._ask, found)
-        text = json.dumps(answer, separators=(",", ":"), ensure_ascii=False)
-        return text.encode(errors="surrogatepass"), of(found)
+        return encoded(self._face.answer(self._ask, found)), of(found)
 
     def reading(self) -> Reading:
         """Translate a stream, event by event."""

@@ -8,6 +8,8 @@ from typing import Any
 _BOUNDARY = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _LINE = re.compile(rb"\r\n|\n|\r")
 
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
 MAX_EVENT_BYTES = 16 << 20
 
 
@@ -62,9 +64,14 @@ def parsed(data: bytes) -> dict[str, Any]:
     return value
 
 
+def encoded(value: Mapping[str, Any]) -> bytes:
+    """Write what a provider said for a caller: letters as they are, halves of them, too."""
+    return _encode(value).encode(errors="surrogatepass")
+
+
 def written(value: Mapping[str, Any], name: str = "") -> bytes:
     """Write an event, with its name where it has one."""
-    data = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(errors="surrogatepass")
+    data = encoded(value)
     return b"event: " + name.encode() + b"\ndata: " + data + b"\n\n" if name else b"data: " + data + b"\n\n"
 
 

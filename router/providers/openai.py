@@ -11,7 +11,7 @@ from router.model import Health, Model, Spec, State, digest
 from router.providers.contract import Parts
 from router.providers.manner import Fact, Manner, Plain, guess, usable
 from router.providers.reader import Reader, ask, parsed
-from router.providers.shape import refuses_usage, silent
+from router.providers.shape import refuses_usage
 from router.refusal import provider_unavailable
 from router.route import Offer
 from router.wire import Request, Target, WireError
@@ -111,7 +111,7 @@ class OpenAI:
         if body is not ask.body:
             ask = replace(ask, body=body)
         # What a caller asks for itself is left to it.
-        return silent(ask) if self._silent and ask.stream and "stream_options" not in ask.body else ask
+        return replace(ask, silent=True) if self._silent and ask.stream and "stream_options" not in ask.body else ask
 
     def learns(self, status: int, body: bytes) -> bool:
         """Take note of a refusal; say whether the same call, shaped anew, may be taken."""

@@ -1,11 +1,9 @@
 """How chat requests are put to servers that take OpenAI's form in their own way. Pure."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from typing import Any
 
-from router.ask import LIMITS, Ask
+from router.ask import LIMITS
 
 Body = dict[str, Any]
 
@@ -13,7 +11,7 @@ _EFFORTS: Mapping[str, str] = {"minimal": "low", "xhigh": "high", "max": "high"}
 """Words for how much to think that only OpenAI and few others know, and the nearest that all know."""
 
 _REFUSED = (400, 422)
-_USAGE = "stream_options"
+_USAGE = b"stream_options"
 
 
 def limited(body: Body) -> Body:
@@ -69,30 +67,13 @@ def without(body: Body, name: str) -> Body:
     return {key: value for key, value in body.items() if key != name} if name in body else body
 
 
-@dataclass(frozen=True)
-class Silent(Ask):
-    """A call whose stream is not asked for its usage, for its endpoint refuses the question: it is estimated."""
-
-    def upstream(self, model: str) -> bytes:
-        """Write the request without it."""
-        return super().upstream(model) if not self.stream else self._written(model)
-
-    def _written(self, model: str) -> bytes:
-        return json.dumps(without({**self.body, "model": model}, _USAGE), separators=(",", ":")).encode()
-
-
-def silent(ask: Ask) -> Ask:
-    """Ask nothing about usage."""
-    return Silent(**{each.name: getattr(ask, each.name) for each in fields(ask)})
-
-
 def refuses_usage(status: int, body: bytes) -> bool:
     """Whether an endpoint refused a request for no more than that a stream was asked for its usage.
 
     It says so by naming the field. Nothing was generated yet, so the same request can be put again without it at no
     cost; and nothing else is ever left out that a caller asked for: that would be another request.
     """
-    return status in _REFUSED and _USAGE.encode() in body
+    return status in _REFUSED and _USAGE in body
 
 
 def _renamed(message: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """A whole request: this form's read into the neutral one, and the neutral one written in this form."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,11 +63,6 @@ def own(native: Mapping[str, Any], model: str) -> dict[str, Any]:
 def counted(request: Mapping[str, Any], model: str) -> dict[str, Any]:
     """Give the request of which the tokens are to be counted: a provider takes nothing else with it."""
     return {"model": model, **{name: request[name] for name in _COUNTED if request.get(name) is not None}}
-
-
-def dumped(request: Mapping[str, Any]) -> bytes:
-    """Write a request's body."""
-    return json.dumps(request, separators=(",", ":")).encode()
 
 
 def _blocks(turn: object) -> list[Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from router.ask import Ask
+from router.ask import Ask, encode
 from router.dialects.messages import answer, asked
 from router.dialects.messages import usage as counts
 from router.dialects.messages.passing import MessagesPassing
@@ -17,11 +17,11 @@ class MessagesDialect:
 
     def request(self, ask: Ask, model: str) -> Request:
         """Write the request from the neutral form. Raises Refusal (400)."""
-        return Request(asked.PATH, asked.dumped(asked.written(ask, model)))
+        return Request(asked.PATH, encode(asked.written(ask, model)))
 
     def same(self, ask: Ask, model: str) -> Request:
         """Write a caller's own request."""
-        return Request(asked.PATH, asked.dumped(asked.own(ask.native or {}, model)))
+        return Request(asked.PATH, encode(asked.own(ask.native or {}, model)))
 
     def answer(self, native: dict[str, Any]) -> dict[str, Any]:
         """Read an answer that is no stream. Raises Refusal (502)."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from router.ask import Ask
+from router.ask import Ask, encode
 from router.dialects.messages import answer, asked, errors
 from router.dialects.messages.writer import MessagesWriter
 from router.refusal import Refusal
@@ -27,7 +27,7 @@ class MessagesFace:
 
     def refusal(self, refusal: Refusal) -> bytes:
         """Write an error."""
-        return asked.dumped(errors.error(refusal))
+        return encode(errors.error(refusal))
 
     def broken(self, refusal: Refusal) -> bytes:
         """Write an error into a stream."""

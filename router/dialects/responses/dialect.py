@@ -1,10 +1,9 @@
 """OpenAI's Responses API, as providers speak it."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from router.ask import Ask
+from router.ask import Ask, encode
 from router.dialects.responses import answer, items, settings, tools
 from router.dialects.responses.passing import Passing
 from router.dialects.responses.reader import ResponsesReader
@@ -26,7 +25,7 @@ class ResponsesDialect:
             body["tool_choice"] = tools.write_choice(ask.body["tool_choice"])
         if ask.stream:
             body["stream"] = True
-        return Request(_PATH, _written(body))
+        return Request(_PATH, encode(body))
 
     def answer(self, native: dict[str, Any]) -> dict[str, Any]:
         """Read an answer that is no stream. Raises Refusal (502) for one that failed or is none."""
@@ -39,7 +38,7 @@ class ResponsesDialect:
 
     def same(self, ask: Ask, model: str) -> Request:
         """Write the request of a caller who speaks this form, too."""
-        return Request(_PATH, _written({**(ask.native or {}), "model": model}))
+        return Request(_PATH, encode({**(ask.native or {}), "model": model}))
 
     def usage(self, native: Mapping[str, Any]) -> Usage | None:
         """Read the usage of an answer that is no stream."""
@@ -49,7 +48,3 @@ class ResponsesDialect:
         """Begin to pass a stream on as it is."""
         del ask
         return Passing()
-
-
-def _written(body: Mapping[str, Any]) -> bytes:
-    return json.dumps(body, separators=(",", ":")).encode()
