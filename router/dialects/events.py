@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 _BOUNDARY = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
@@ -35,14 +35,24 @@ class Cutter:
         rest = self._rest
         if not rest and piece.find(b"\n\n") == len(piece) - 2 >= 0 and b"\r" not in piece:
             return [piece]  # one event, as most pieces are
-        data = rest + piece if rest else piece
-        events: list[bytes] = []
-        start = 0
-        for end in _ends(data, max(0, len(rest) - 3)):
-            events.append(data[start:end])
-            start = end
-        self._rest = data[start:]
+        events, self._rest = split(rest + piece if rest else piece, max(0, len(rest) - 3))
         return events
+
+
+def split(data: bytes, seen: int = 0) -> tuple[list[bytes], bytes]:
+    """Give whole events, each with the empty line that ends it, and what is left; none ends before `seen`."""
+    events: list[bytes] = []
+    start, at = 0, seen
+    if b"\r" in data:
+        for boundary in _BOUNDARY.finditer(data, at):
+            events.append(data[start : boundary.end()])
+            start = boundary.end()
+        return events, data[start:]
+    while (found := data.find(b"\n\n", at)) >= 0:  # most streams know no carriage return
+        at = found + 2
+        events.append(data[start:at])
+        start = at
+    return events, data[start:]
 
 
 def payload(event: bytes) -> bytes | None:
@@ -73,14 +83,3 @@ def written(value: Mapping[str, Any], name: str = "") -> bytes:
     """Write an event, with its name where it has one."""
     data = encoded(value)
     return b"event: " + name.encode() + b"\ndata: " + data + b"\n\n" if name else b"data: " + data + b"\n\n"
-
-
-def _ends(data: bytes, start: int) -> Iterator[int]:
-    """Give where events end. Most streams know no carriage return."""
-    if b"\r" in data:
-        for boundary in _BOUNDARY.finditer(data, start):
-            yield boundary.end()
-        return
-    while (found := data.find(b"\n\n", start)) >= 0:
-        start = found + 2
-        yield start

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from router.dialects.events import payload, split
 from router.redaction.flow import Flow
 from router.redaction.matcher import HEAD, Matcher
 
@@ -27,7 +28,6 @@ HELD_BYTES = 256 << 10
 MAX_FLOWS = 1024
 """Texts that one stream may put together side by side; of one more the events are redacted each for itself."""
 
-_BOUNDARY = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _LINE = re.compile(rb"(\r\n|\n|\r)")
 _OTHERWISE = re.compile(rb"\\(?:u00[2-7]|/)")
 _QUOTED = re.compile(rb'(?:[^"\\]|\\.)*')
@@ -81,8 +81,10 @@ class Events:
         passed = self._passed(events)
         if passed == len(events):
             return events
-        rest = events[passed:]
-        ready = [event if self._resembles(event) else self._read(event) for event in _split(rest)]
+        whole, rest = split(events[passed:])
+        if rest:
+            whole.append(rest)
+        ready = [event if self._resembles(event) else self._read(event) for event in whole]
         return ready[0] if len(ready) == 1 and not passed else b"".join([events[:passed], *ready])
 
     def _passed(self, events: bytes) -> int:
@@ -156,9 +158,9 @@ class Events:
         return ready[0] if len(ready) == 1 else b"".join(ready)
 
     def _parsed(self, raw: bytes) -> _Event:
-        payload = _payload(raw)
+        data = payload(raw)
         try:
-            value = json.loads(payload) if payload.startswith(b"{") else None
+            value = json.loads(data) if data and data.startswith(b"{") else None
             if not isinstance(value, dict):
                 return _Event(self._redactor.whole(raw))
             followed = [(flow, *leaf[1:]) for leaf in _leaves(value) if (flow := self._flow(leaf[0])) is not None]
@@ -258,23 +260,3 @@ def _written(event: _Event) -> bytes:
             written += [data, ending]
             data = b""
     return b"".join(written)
-
-
-def _split(events: bytes) -> Iterator[bytes]:
-    start = 0
-    if b"\r" in events:
-        for boundary in _BOUNDARY.finditer(events):
-            yield events[start : boundary.end()]
-            start = boundary.end()
-    else:
-        while (found := events.find(b"\n\n", start)) >= 0:
-            yield events[start : found + 2]
-            start = found + 2
-    if start < len(events):
-        yield events[start:]
-
-
-def _payload(event: bytes) -> bytes:
-    if event.startswith(b"data: ") and event.find(b"\n") == len(event) - 2:
-        return event[6:-2]
-    return b"\n".join(line[5:].strip() for line in _LINE.split(event)[::2] if line.startswith(b"data:"))
