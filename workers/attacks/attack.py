@@ -40,7 +40,7 @@ class Attack:
     `workers.attacks.needs`, without which it is reported as not applicable. `alone` gives it a fresh sandbox with small
     limits, for what would spoil the one that the others share. `start` is how the process is started that makes it:
     a program, an entry (a fork of pid 1, as runtimes and tools are), or a program on a terminal whose other end is the
-    host's. `seconds` is how long it may take.
+    host's. `seconds` is how long it may take, however busy the host is.
     """
 
     do: Callable[[Bait], str]
@@ -51,7 +51,7 @@ class Attack:
     tiers: tuple[str, ...] = TIERS
     alone: bool = False
     start: Start = "program"
-    seconds: float = 6.0
+    seconds: float = 20.0
 
     @property
     def area(self) -> str:
