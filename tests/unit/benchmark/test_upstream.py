@@ -13,7 +13,7 @@ async def test_the_bare_loop_runs_through_it_and_ends() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         server = asyncio.create_task(upstream.main(listener))
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/v1") as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/v1", timeout=30) as client:
             models = await client.get("/models")
             call = await run._ask(client, [{"role": "user", "content": "x"}])
             done = await run._ask(client, [{"role": "tool", "content": "x"}])

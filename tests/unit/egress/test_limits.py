@@ -87,7 +87,7 @@ async def test_a_websocket_is_closed_when_both_sides_are_silent(way: Way, site: 
     """And not before, where one of them speaks."""
     switch = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\r\n"
     here = await site(lambda _: switch)
-    await way.load(network(here.port, more), limits={"idle_seconds": 0.5})
+    await way.load(network(here.port, more), limits={"idle_seconds": 1.5})
     reader, writer = await opened(way, f"site.test:{here.port}")
     at = f"site.test:{here.port}"
     writer.write(f"GET / HTTP/1.1\r\nHost: {at}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n".encode())
@@ -96,7 +96,7 @@ async def test_a_websocket_is_closed_when_both_sides_are_silent(way: Way, site: 
         for served in list(here._writers):
             for _ in range(4):
                 served.write(b"x")
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(0.5)
         assert await reader.readexactly(4) == b"xxxx"
         assert await reader.read() == b""
     writer.close()

@@ -101,7 +101,7 @@ async def test_a_grant_opens_and_its_end_closes(way: Way, site: Sites) -> None:
     here = await site(greets=b"first")
     way.names["site.test"] = ["127.0.0.1"]
     listed = network(here.port, ", access: read-only")  # which lists the address, and would look into it
-    grant = GrantView("grants/g1", "network", "site.test", here.port, expires=time.time() + 1.5)
+    grant = GrantView("grants/g1", "network", "site.test", here.port, expires=time.time() + 4)
     await way.load(listed, [grant])
     reader, writer = await opened(way, f"site.test:{here.port}")
     assert await reader.readexactly(5) == b"first"

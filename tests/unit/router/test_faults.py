@@ -237,7 +237,7 @@ async def test_calls_beyond_the_queue_are_refused_and_those_in_it_are_served(
     tmp_path: Path, fake: FakeProvider
 ) -> None:
     async with rig(tmp_path / "home", fake, concurrency=1, queue=1) as running:
-        fake.queue(Reply("first", delay_seconds=0.05), Reply("second"))
+        fake.queue(Reply("first", delay_seconds=0.5), Reply("second"))
         calls = [asyncio.create_task(running.chat(stream=True)) for _ in range(3)]
         answers = await asyncio.gather(*calls)
         refused = [answer for answer in answers if answer.status_code == 429]

@@ -99,13 +99,17 @@ async def test_nothing_is_merged_into_what_is_sent_already(desk: Desk) -> None:
 
 
 async def test_deltas_gather_while_one_append_is_under_way(desk: Desk) -> None:
+    await desk.work.hang("AppendEvents")
     async with writing(desk):
-        for _ in range(200):
+        desk.say("x")
+        await desk.work.until(lambda: "AppendEvents" in desk.work.calls)
+        for _ in range(199):
             desk.say("x")
             await asyncio.sleep(0.001)
+        await desk.work.hang()
         await desk.uploader.commit()
-    assert "".join(text for _, text in desk.stored()) == "x" * 200
-    assert desk.work.calls.count("AppendEvents") < 50
+    assert desk.stored() == [("text", "x"), ("text", "x" * 199)]
+    assert desk.work.calls.count("AppendEvents") == 2
 
 
 async def test_commit_returns_only_when_all_is_stored(desk: Desk) -> None:

@@ -140,7 +140,7 @@ async def test_what_came_before_the_break_is_given_first() -> None:
 async def test_a_stalled_answer_is_its_callers_to_end_and_the_server_sees_it_at_once() -> None:
     async with serving(answering(b"", then=silence)) as served, client() as wire:
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05):
+            async with asyncio.timeout(0.5):
                 await wire.open(served.target, ASKED)
         await served.until(lambda seen: seen.over == 1)
         assert wire.sizes[served.base_url.split("/")[2]] == (0, 0)

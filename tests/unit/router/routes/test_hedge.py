@@ -43,8 +43,8 @@ async def test_a_first_that_begins_in_time_is_alone(opened: Open) -> None:
 
 async def test_a_first_that_began_keeps_the_call_however_slow_it_is(opened: Open) -> None:
     bench = await opened(2)
-    await bench.put(hedge_millis=200)
-    bench.fakes[0].queue(Reply(LONG, delay_seconds=0.1))
+    await bench.put(hedge_millis=2000)
+    bench.fakes[0].queue(Reply(LONG, delay_seconds=0.3))
     answer = await bench.ask(stream=True)
     assert said_usage(answer.text)["provider"] == "a"
     assert "[DONE]" in answer.text

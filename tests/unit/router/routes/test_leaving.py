@@ -63,8 +63,8 @@ async def test_while_the_ledger_waits_the_provider_is_hung_up_on_already(opened:
 
 
 async def test_a_stall_after_the_first_byte_is_told_and_goes_nowhere(opened: Open) -> None:
-    bench = await opened(2, idle_seconds=0.3)
-    await bench.put(hedge_millis=50)
+    bench = await opened(2, idle_seconds=3)
+    await bench.put(hedge_millis=2000)
     bench.fakes[0].queue(Reply(LONG, fault=Fault.STALL))
     answer = await bench.ask(stream=True)
     assert events(answer.text)[-2]["error"]["code"] == "provider_timeout"
@@ -73,8 +73,8 @@ async def test_a_stall_after_the_first_byte_is_told_and_goes_nowhere(opened: Ope
 
 
 async def test_a_slow_reader_holds_the_provider_back(opened: Open) -> None:
-    bench = await opened(2, idle_seconds=0.5)
-    await bench.put(hedge_millis=50)
+    bench = await opened(2, idle_seconds=3)
+    await bench.put(hedge_millis=2000)
     bench.fakes[0].queue(Reply(fault=Fault.ENDLESS))
     reader, writer = await asyncio.open_unix_connection(str(bench.running.home.socket("door.sock")), limit=1024)
     writer.write(request("fast"))
