@@ -187,7 +187,7 @@ async def test_nobody_answering_in_time_is_a_no(tmp_path: Path, monkeypatch: pyt
         claim = await fleet.taken()
         watching = watched(fleet)
         directives = fleet.directives()
-        asked = await ask(fleet, command(), claim.lease, wait_seconds=1)
+        asked = await ask(fleet, command(), claim.lease, wait_seconds=3)
         assert (await anext(watching)).state == PENDING
         assert (await fleet.get(claim.run.name)).state == runs_pb2.RUN_STATE_WAITING
         over = await anext(watching)
@@ -205,7 +205,7 @@ async def test_a_grant_ends_in_time_and_what_it_let_through_is_cut(tmp_path: Pat
         await fleet.register()
         before = await effective(fleet)
         asked = await ask(fleet, network())
-        await answer(fleet, asked.name, APPROVED, AGENT, 1)
+        await answer(fleet, asked.name, APPROVED, AGENT, 3)
         held = await effective(fleet)
         assert held.grants[0].HasField("expire_time")
         await fleet.report(box(1, held))

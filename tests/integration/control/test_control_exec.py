@@ -227,7 +227,7 @@ async def test_a_worker_that_ends_before_the_command_is_no_success(fleet: Fleet)
 
 
 async def test_nobody_waits_longer_than_said_for_a_worker(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "ATTACH_SECONDS", 0.2)
+    monkeypatch.setattr(service, "ATTACH_SECONDS", 2)
     await fleet.register()
     await fleet.report(BOX)
     directives = fleet.directives()

@@ -85,7 +85,7 @@ async def test_the_run_token_says_what_the_run_may_ask(fleet: Fleet) -> None:
 
 
 async def test_a_stale_generation_can_append_and_finish_nothing(tmp_path: Path) -> None:
-    async with running(tmp_path, lease_seconds=2) as fleet:
+    async with running(tmp_path, lease_seconds=4) as fleet:
         await fleet.register()
         old = await fleet.taken()
         await fleet.until(old.run.name, "attempt_lost")
@@ -244,24 +244,25 @@ async def test_a_draining_worker_is_given_nothing_until_the_drain_ends(fleet: Fl
         assert await waiting is not None
 
 
-async def test_a_claim_whose_caller_left_gives_its_run_back(fleet: Fleet) -> None:
+async def test_a_claim_whose_caller_left_gives_its_run_back(tmp_path: Path) -> None:
     """Otherwise the run would stand still until the lease of nobody ended."""
-    await fleet.register()
-    await fleet.register("workers/two", "other")
-    for _ in range(10):
-        waiting = [asyncio.create_task(fleet.claim(wait_seconds=30)) for _ in range(4)]
-        await asyncio.sleep(0.01)
-        run = asyncio.create_task(fleet.run())
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
-        made = await run
-        async with asyncio.timeout(5):
-            while (found := await fleet.get(made.name)).state not in FINAL:
-                claim = await fleet.claim("workers/two", "other", wait_seconds=5)
-                assert claim is not None
-                assert claim.run.name == found.name
-                await fleet.finish(claim.lease)
+    async with running(tmp_path, lease_seconds=600) as fleet:
+        await fleet.register()
+        await fleet.register("workers/two", "other")
+        for _ in range(10):
+            waiting = [asyncio.create_task(fleet.claim(wait_seconds=30)) for _ in range(4)]
+            await asyncio.sleep(0.01)
+            run = asyncio.create_task(fleet.run())
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+            made = await run
+            async with asyncio.timeout(30):
+                while (found := await fleet.get(made.name)).state not in FINAL:
+                    claim = await fleet.claim("workers/two", "other", wait_seconds=20)
+                    assert claim is not None
+                    assert claim.run.name == found.name
+                    await fleet.finish(claim.lease)
 
 
 @pytest.mark.parametrize(
