@@ -142,6 +142,7 @@ async def tls_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
 
 
 Wait = Callable[[Callable[[], bool]], Awaitable[None]]
+Begun = Callable[[str], Awaitable[set[int]]]
 
 
 @pytest.fixture
@@ -173,6 +174,17 @@ def inside(name: str) -> set[int]:
 def ours(name: str) -> set[int]:
     """Give those of them that this process has below it: others may run on the machine, too."""
     return inside(name) & {*descendants(os.getpid(), parents())}
+
+
+@pytest.fixture
+def begun(eventually: Wait) -> Begun:
+    """Wait until a program of this name is ours, and give it: a shell that becomes it says what it says before that."""
+
+    async def wait(name: str) -> set[int]:
+        await eventually(lambda: bool(ours(name)))
+        return ours(name)
+
+    return wait
 
 
 def children(pid: int) -> set[int]:

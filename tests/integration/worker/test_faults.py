@@ -17,7 +17,7 @@ from signet.v1 import runs_pb2
 from tests.fakes import door as doors
 from tests.fakes.door import STREAM, Door, chunk, json_answer
 from tests.fakes.work import RUN_TOKEN, TOKEN, Work
-from tests.integration.worker.conftest import SCRIPTED, Bench, Wait, children, inside, ours, said
+from tests.integration.worker.conftest import SCRIPTED, Begun, Bench, Wait, children, inside, ours, said
 from workers.sandbox.spec import Entry
 
 SUCCEEDED = runs_pb2.RUN_STATE_SUCCEEDED
@@ -77,33 +77,33 @@ async def test_a_runtime_is_held_up_while_its_events_cannot_be_stored(bench: Ben
     assert len(texts(bench.work, run)) == 250 * 65536
 
 
-async def test_a_run_that_control_gave_away_is_killed_and_writes_nothing_more(bench: Bench, eventually: Wait) -> None:
+async def test_a_run_that_control_gave_away_is_killed_and_writes_nothing_more(
+    bench: Bench, begun: Begun, eventually: Wait
+) -> None:
     bench.work.lease_seconds = 2
     async with bench.worker():
         run = await bench.run(["call", "a", "exec", {"command": "echo on; exec sleep 3600"}], ["take", 1])
         await bench.work.seen(run, "tool_output")
-        before, stored = ours("sleep"), len(bench.work.events[run])
+        before, stored = await begun("sleep"), len(bench.work.events[run])
         bench.work.lost.add(run)
         await eventually(lambda: not inside("sleep") & before)
         after = await bench.work.outcome(await bench.run(["finish", "next"]))
-    assert before
     assert after.output == "next"
     assert len(bench.work.events[run]) == stored
     assert run not in bench.work.finished
 
 
 async def test_a_worker_that_cannot_renew_kills_its_sandboxes_before_the_lease_ends(
-    bench: Bench, eventually: Wait
+    bench: Bench, begun: Begun, eventually: Wait
 ) -> None:
     """A partition: control answers nothing any more, and counts the lease from the last renewal that it heard."""
     bench.work.lease_seconds = 3
     async with bench.worker():
         run = await bench.run(["call", "a", "exec", {"command": "echo on; exec sleep 3600"}], ["take", 1])
         await bench.work.seen(run, "tool_output")
-        before = ours("sleep")
+        before = await begun("sleep")
         await bench.work.hang("RenewLeases", "AppendEvents", "ClaimRun", "FinishRun")
         await eventually(lambda: not inside("sleep") & before)
-        assert before
         assert time.monotonic() < bench.work.leases[run].expires
         await bench.work.hang()
     assert run not in bench.work.finished

@@ -6,12 +6,14 @@ import signal
 from signet.v1 import runs_pb2
 from tests.fakes.provider.server import FakeProvider
 from tests.harness.fleet import Fleet
-from tests.integration.worker.conftest import Wait, inside, ours
+from tests.integration.worker.conftest import Begun, Wait, inside
 
 LEASE = {"SIGNET_CONTROL_LEASE_SECONDS": "3"}
 
 
-async def test_a_worker_that_control_does_not_answer_kills_what_it_runs_and_goes_on_later(eventually: Wait) -> None:
+async def test_a_worker_that_control_does_not_answer_kills_what_it_runs_and_goes_on_later(
+    begun: Begun, eventually: Wait
+) -> None:
     async with (
         FakeProvider(models=("fake-small",)) as provider,
         Fleet(provider=provider.base_url, model="fake-small", environment=LEASE) as fleet,
@@ -20,12 +22,11 @@ async def test_a_worker_that_control_does_not_answer_kills_what_it_runs_and_goes
         async for event in fleet.client.runs.watch(run.name):
             if event.HasField("tool_output"):
                 break
-        begun = ours("sleep")
-        assert begun
+        before = await begun("sleep")
         control = await fleet.pid("control")
         os.kill(control, signal.SIGSTOP)
         try:
-            await eventually(lambda: not inside("sleep") & begun)
+            await eventually(lambda: not inside("sleep") & before)
         finally:
             os.kill(control, signal.SIGCONT)
         async for event in fleet.client.runs.watch(run.name):

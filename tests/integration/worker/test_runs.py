@@ -220,7 +220,7 @@ async def test_text_that_is_no_unicode_is_kept_as_far_as_it_can_be(bench: Bench)
 
 
 async def test_sandboxes_that_nobody_uses_are_closed_and_no_more_stay_warm_than_may(bench: Bench) -> None:
-    async with bench.worker(warm_sandboxes=1, idle_seconds=0.3):
+    async with bench.worker(warm_sandboxes=1, idle_seconds=3):
         for agent in ("one", "two", "two", "one"):
             await bench.work.outcome(await bench.run(["finish", ""], agent=agent))
         warm = [
