@@ -161,16 +161,13 @@ async def test_a_connection_that_nobody_takes_ends(sandbox: Sandbox) -> None:
 
 
 async def test_a_terminal_has_a_size_and_can_be_resized(sandbox: Sandbox) -> None:
-    process = await sandbox.start(
-        Command(("/bin/sh", "-c", "stty size; read x; stty size")), terminal=Terminal(rows=24, columns=80)
-    )
+    script = 'stty size; while [ "$(stty size)" = "24 80" ]; do sleep 0.1; done; stty size'
+    process = await sandbox.start(Command(("/bin/sh", "-c", script)), terminal=Terminal(rows=24, columns=80))
     master = process.terminal
     assert master is not None
     os.set_blocking(master, True)
     first = await asyncio.to_thread(os.read, master, 100)
     process.resize(50, 132)
-    await asyncio.sleep(0.6)  # longer than a size that is looked at takes to arrive
-    os.write(master, b"\n")
     rest = await asyncio.to_thread(_drain_terminal, master)
 
     assert first == b"24 80\r\n"

@@ -222,8 +222,11 @@ async def test_an_answered_call_is_in_the_ledger_whatever_is_killed(fake: FakePr
             house = await made.open("a")
             await house.provide(fake)
             await house.until_served()
-            asking = [asyncio.create_task(_often(house.chat)) for _ in range(8)]
-            await asyncio.sleep(0.3)
+            answered_once = asyncio.Event()
+            asking = [asyncio.create_task(_often(house.chat, answered_once)) for _ in range(8)]
+            async with asyncio.timeout(30):
+                await answered_once.wait()
+            await asyncio.sleep(0.3)  # while calls are in every part of their way
             durable.kill()
             answered = sum(await asyncio.gather(*asking))
             house.process.send(signal.SIGKILL)
@@ -232,11 +235,12 @@ async def test_an_answered_call_is_in_the_ledger_whatever_is_killed(fake: FakePr
             assert int(str(kept)) >= answered + 1 > 1
 
 
-async def _often(chat: Any) -> int:
-    """Ask until that fails; gives how often it did not."""
+async def _often(chat: Any, once: asyncio.Event) -> int:
+    """Ask until that fails; gives how often it did not. The first time it did not is told."""
     count = 0
     while (await chat()).status_code == 200:
         count += 1
+        once.set()
     return count
 
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import select
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 from signet.up.memory import descendants, parents
@@ -25,6 +26,16 @@ async def said(fleet: Fleet, text: str) -> None:
     async with asyncio.timeout(_GONE_SECONDS):
         while text not in fleet.up.said:  # noqa: ASYNC110 - it prints, it does not call
             await asyncio.sleep(0.02)
+
+
+def below(pid: int) -> list[int]:
+    """Open every process below one, to wait for its end; one that ended meanwhile is not there."""
+    opened = []
+    for one in descendants(pid, parents()):
+        if one != pid:
+            with suppress(ProcessLookupError):
+                opened.append(os.pidfd_open(one))
+    return opened
 
 
 def gone(descriptor: int) -> bool:
@@ -53,6 +64,8 @@ async def test_a_program_that_does_not_stay_up_is_named_with_its_own_words_and_t
         await said(fleet, "does not stay up")
         assert "web: streams must be at least 1" in fleet.up.said
         assert str(fleet.home.logs / "web.log") in fleet.up.said
+        for name in ("control", "router", "worker"):
+            await fleet.back(name)
         states = {shown["name"]: shown["state"] for shown in (await fleet.status())["processes"]}
         assert states == {"control": "ready", "router": "ready", "worker": "ready", "web": "looping"}
     finally:
@@ -64,8 +77,7 @@ async def test_a_supervisor_that_is_killed_takes_all_with_it_and_the_next_one_fi
         async with Fleet(provider=fake.base_url, model="fake-small", folder=folder) as fleet:
             run = await fleet.client.runs.create("assistant", "before")
             await fleet.client.runs.wait(run.name, timeout_seconds=60)
-            family = parents()
-            left = [os.pidfd_open(pid) for pid in descendants(fleet.up.pid, family) if pid != fleet.up.pid]
+            left = below(fleet.up.pid)
             assert len(left) >= len(NAMES)
             fleet.up.send(signal.SIGKILL)
             assert await fleet.up.wait() == -signal.SIGKILL
@@ -80,7 +92,7 @@ async def test_a_supervisor_that_is_killed_takes_all_with_it_and_the_next_one_fi
 
 async def test_one_signal_stops_all_in_reverse_order_and_leaves_nothing(folder: Path) -> None:
     async with Fleet(folder=folder) as fleet:
-        left = [os.pidfd_open(pid) for pid in descendants(fleet.up.pid, parents()) if pid != fleet.up.pid]
+        left = below(fleet.up.pid)
         fleet.up.send(signal.SIGINT)
         assert await fleet.up.wait() == 0
         for descriptor in left:

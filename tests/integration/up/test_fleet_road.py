@@ -21,7 +21,14 @@ DIGESTS = ("soul", "tools", "runtime", "model", "permissions")
 def native(pid: int) -> set[str]:
     """Give the packages whose native modules a process and all below it have mapped."""
     family = descendants(pid, parents())
-    return {name for one in family for name in _NATIVE.findall(Path(f"/proc/{one}/maps").read_text())}
+    return {name for one in family for name in _NATIVE.findall(_maps(one))}
+
+
+def _maps(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/maps").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""  # what a run leaves behind ends after it
 
 
 async def test_a_run_with_a_scripted_provider_calls_a_tool_and_is_sealed() -> None:
