@@ -9,11 +9,13 @@ STOPPED = STATES["CANCELLED"].word
 
 
 async def say(page: Page, text: str) -> Locator:
-    """Write a message, send it with Enter, and give its turn."""
+    """Write a message, send it with Enter, and give its turn, on a page whose script is there before and after."""
+    await page.wait_for_load_state()
     await page.get_by_role("textbox", name="Message to").fill(text)
     await page.keyboard.press("Enter")
     turn = page.locator(".turn").filter(has=page.locator(".ask", has_text=text)).last
     await expect(turn).to_be_visible()
+    await page.wait_for_load_state()
     return turn
 
 

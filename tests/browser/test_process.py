@@ -41,7 +41,8 @@ async def test_an_occupied_port_is_named_with_the_option_that_chooses_another(fo
 
 async def test_without_control_it_serves_and_says_that_it_is_not_ready(folder: Path) -> None:
     port = free_port()
-    async with web(folder, port) as process, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+    address = f"http://127.0.0.1:{port}"
+    async with web(folder, port) as process, httpx.AsyncClient(base_url=address, timeout=30) as client:
         alive = await client.get("/healthz")
         ready = await client.get("/readyz")
         page = await client.get("/runs", headers={"cookie": f"signet-{port}=sgt_x"})
