@@ -6,6 +6,7 @@ import shutil
 import socket
 import struct
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -336,6 +337,8 @@ _FORGERY: Final = Design(
     "which program holds a connection is attribution, and a program can be made to hold another's: reach is bounded by "
     "the sandbox's listener; a tool that needs more runs in a sandbox of its own"
 )
+_RACE: Final = replace(_FORGERY, certain=False)
+"""The same, where whoever looks may be there before the socket is let go."""
 _NEEDS: Final = ("egress",)
 
 ATTACKS: Final = (
@@ -372,7 +375,7 @@ ATTACKS: Final = (
     Attack(other_program_by_name, _ALONE, "secret", needs=_NEEDS),
     Attack(copied_program, _ALONE, "secret", needs=_NEEDS),
     Attack(shared_with_program, _ALONE, "secret", needs=_NEEDS),
-    Attack(forged_program, _ALONE, "secret", needs=_NEEDS, design=_FORGERY),
+    Attack(forged_program, _ALONE, "secret", needs=_NEEDS, design=_RACE),
     Attack(preloaded_program, _ALONE, "secret", needs=_NEEDS, design=_FORGERY),
     Attack(connections, "a way out that serves nobody else", needs=_NEEDS),
     Attack(hang_up, "a way out that serves nobody else", needs=_NEEDS),
