@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
 
 from router.ask import Ask
 from router.budgets.reservation import Reservation
 from router.dialects.contract import Codec, Reading
 from router.dialects.events import Garbage
 from router.dialects.flow import Flow
+from router.intake import Intake
 from router.observe.observer import Sight
 from router.options import Deadlines
 from router.price import Price, cost, source
@@ -19,6 +19,7 @@ from router.providers.contract import shapes
 from router.redaction.redactor import Redactor
 from router.refusal import Refusal, provider_error, provider_timeout
 from router.routes.lane import Lane
+from router.sink import CallerGone, Sink
 from router.translate import from_fault, from_status, told
 from router.usage import NOTHING, Charge, Usage, estimate
 from router.watch import Watch
@@ -27,28 +28,6 @@ from router.wire import Answer, Fault, Target, Wire, WireError
 _MAX_REFUSAL_BYTES = 1 << 20
 _DRAIN_SECONDS = 0.2
 _OK = 200
-_TICK = 0.01  # timers may ring a little early
-
-
-class CallerGone(Exception):
-    """Raised when whoever asked has left, or reads nothing any more."""
-
-
-class Sink(Protocol):
-    """Where an answer goes. Each method returns when the caller's connection has room again. Raises CallerGone."""
-
-    @property
-    def started(self) -> bool:
-        """Whether anything was sent, so that it is too late for another status."""
-
-    async def whole(self, body: bytes, usage: bytes) -> None:
-        """Send an answer that is no stream."""
-
-    async def send(self, piece: bytes) -> None:
-        """Begin a stream with its first events, or go on."""
-
-    async def end(self, piece: bytes) -> None:
-        """Send a stream's last events."""
 
 
 @dataclass(frozen=True)
@@ -239,14 +218,18 @@ class Attempt:
             await _drain(answer)
 
     async def _pass(self, answer: Answer, reading: Reading, sink: Sink) -> None:
-        """Pass on what comes until the stream says that it is done, or ends."""
+        """Pass on what comes until the stream says that it is done, or ends: at once, where the caller has room."""
         flow = Flow(reading)
-        size = 0
-        seconds = self.bounds.deadlines.first_byte_seconds
-        while not reading.done and (piece := await self._next(answer, seconds)):
-            size += len(piece)
-            if size > self.bounds.answer_bytes:
-                raise provider_error(f"the answer is larger than {self.bounds.answer_bytes} bytes")
+        intake = self._intake(answer, self.bounds.answer_bytes)
+
+        def put(piece: bytes) -> bool:
+            if ready := flow.feed(piece):
+                sink.put(ready)
+            if flow.spoilt:
+                raise flow.spoilt
+            return sink.room and not reading.done
+
+        while not reading.done and (piece := await intake.next()):
             if ready := flow.feed(piece):
                 if not sink.started:
                     self._check_first(reading, ready)
@@ -254,7 +237,8 @@ class Attempt:
                 await sink.send(ready)
             if flow.spoilt:
                 raise flow.spoilt
-            seconds = self.bounds.deadlines.idle_seconds
+            if sink.started and sink.room and not reading.done:
+                await intake.flow(put)
 
     def _check_first(self, reading: Reading, ready: bytes) -> None:
         """Refuse a stream that is nothing but an error: there is still time to say so, or to ask somebody else."""
@@ -284,29 +268,15 @@ class Attempt:
         last = reading.broken(trouble) if trouble else reading.end()
         await sink.end(last + b": signet-usage " + charge.text() + b"\n\n")
 
-    async def _next(self, answer: Answer, seconds: float) -> bytes:
-        """Give the next piece. Raises WireError, and TimeoutError where the whole call is late."""
-        until = self.arrived + self.bounds.deadlines.total_seconds
-        try:
-            with self._watch(seconds, until):
-                return await answer.read()
-        except TimeoutError as error:
-            if time.monotonic() >= until - _TICK:
-                raise
-            raise WireError(Fault.TIMEOUT, f"it sent nothing for {seconds:g} s") from error
+    def _intake(self, answer: Answer, limit: int) -> Intake:
+        deadlines = self.bounds.deadlines
+        return Intake(answer, self._watch, deadlines, self.arrived + deadlines.total_seconds, limit)
 
     async def _read(self, answer: Answer, limit: int) -> bytes:
-        body = bytearray()
-        seconds = self.bounds.deadlines.first_byte_seconds
         try:
-            while piece := await self._next(answer, seconds):
-                body += piece
-                if len(body) > limit:
-                    raise provider_error(f"the answer is larger than {limit} bytes")
-                seconds = self.bounds.deadlines.idle_seconds
+            return await self._intake(answer, limit).whole()
         except (TimeoutError, WireError) as error:
             raise self._trouble(error) from error
-        return bytes(body)
 
     def _trouble(self, error: Exception) -> Refusal:
         name = self.lane.provider.spec.id

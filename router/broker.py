@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from router.ask import Ask
-from router.attempt import Sink
 from router.authorise import Identity
 from router.counting import Count, count
 from router.fleet import Fleet
@@ -13,6 +12,7 @@ from router.routes.lane import HOPS
 from router.routes.lineup import Lineup
 from router.routes.selection import Selection
 from router.routes.trial import Means, Trial
+from router.sink import Sink
 from signet.kit.errors import NotFound
 
 _MOST_HOPS = 4

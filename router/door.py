@@ -5,12 +5,13 @@ import uuid
 from collections.abc import Mapping
 from typing import Protocol
 
-from router.attempt import CallerGone
 from router.dialects.contract import CHAT_FORM
 from router.dialects.forms import face
+from router.joined import DEPARTURE
 from router.observe.tally import Tally
 from router.refusal import Refusal
 from router.reply import Message, Receive, Reply, Send
+from router.sink import CallerGone
 from router.visit import Visit
 from signet.kit.log import Log
 
@@ -75,7 +76,7 @@ class Door:
         if scope["type"] != "http":
             raise RuntimeError(f"the door speaks HTTP only, not {scope['type']}")
         handler = self._handler(scope["path"])
-        reply = Reply(send, self._idle_seconds, face(handler.face))
+        reply = Reply(send, scope["state"][DEPARTURE], self._idle_seconds, face(handler.face))
         self._tally.open += 1
         try:
             await handler.serve(

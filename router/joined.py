@@ -32,6 +32,11 @@ class Departure:
         self._tasks: set[asyncio.Task[Any]] = set()  # the last one may still tidy up while the next one begins
         self.gone = False
 
+    @property
+    def room(self) -> bool:
+        """Whether what is written now goes out, or into a buffer that is not full."""
+        return not self._flow.write_paused
+
     def begin(self, task: asyncio.Task[Any]) -> None:
         """Have a task cancelled when the caller leaves; now, if it has. To be called when the body was read."""
         self._tasks.add(task)

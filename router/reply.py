@@ -1,23 +1,25 @@
 """What goes back to a caller of the door."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 
-from router.attempt import CallerGone
 from router.dialects.contract import Face
+from router.joined import Departure
 from router.refusal import Refusal
+from router.sink import CallerGone
 from router.watch import Watch
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+Send = Callable[[Message], Coroutine[Any, Any, None]]
 
 
 class Reply:
     """The answer's way back, as ASGI messages. Errors are written in the form that the caller speaks."""
 
-    def __init__(self, send: Send, idle_seconds: float, face: Face) -> None:
+    def __init__(self, send: Send, departure: Departure, idle_seconds: float, face: Face) -> None:
         self._send = send
+        self._departure = departure
         self._idle_seconds = idle_seconds
         self._face = face
         self.watch = Watch()
@@ -51,6 +53,23 @@ class Reply:
         if not self.started:
             await self._begin()
         await self._put(piece, more=True)
+
+    @property
+    def room(self) -> bool:
+        """Whether `put` may be called."""
+        return self.started and self._departure.room
+
+    def put(self, piece: bytes) -> None:
+        """Go on at once: where there is room, what sends waits for nothing, and needs no task to wait in."""
+        sending = self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        try:
+            sending.send(None)
+        except StopIteration:
+            return
+        except OSError as error:
+            raise CallerGone from error
+        sending.close()
+        raise RuntimeError("there was no room")
 
     async def end(self, piece: bytes) -> None:
         """Send a stream's last events."""

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Awaitable
 
-from router.attempt import CallerGone
 from router.joined import DEPARTURE, Departure
 from router.refusal import Refusal
 from router.reply import Message, Receive, Reply
+from router.sink import CallerGone
 
 
 class Visit:

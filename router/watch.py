@@ -14,13 +14,14 @@ class Watch:
     Use it from one task at a time, never nested, and `close` it in the end.
     """
 
-    __slots__ = ("_cancelling", "_due", "_handle", "_loop", "_rang", "_task")
+    __slots__ = ("_cancelling", "_due", "_handle", "_loop", "_rang", "_task", "_until")
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[object] | None = None
         self._handle: asyncio.TimerHandle | None = None
         self._due = inf
+        self._until = inf
         self._rang = False
         self._cancelling = 0
 
@@ -36,11 +37,17 @@ class Watch:
             if due <= now:
                 raise TimeoutError
         self._due = due
+        self._until = until
         if self._handle is None or self._handle.when() > due:
             if self._handle is not None:
                 self._handle.cancel()
             self._handle = loop.call_at(due, self._ring)
         return self
+
+    def extend(self, seconds: float) -> None:
+        """Let the wait that goes on take so long from now, never beyond its `until`."""
+        if self._loop is not None:
+            self._due = min(self._loop.time() + seconds, self._until)
 
     def __enter__(self) -> None:
         task = asyncio.current_task()

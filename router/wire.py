@@ -1,6 +1,6 @@
 """The upstream leg: what a call needs of an HTTP client, whichever it is."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -62,6 +62,12 @@ class Answer(Protocol):
 
     async def read(self) -> bytes:
         """Give the body's next piece when it has come; b"" at the end. Raises WireError."""
+
+    async def flow(self, take: Callable[[bytes], bool]) -> None:
+        """Call `take` with each piece of the body in the moment in which it comes, until it says False.
+
+        Returns then, or where nothing more comes, which `read` tells. Raises what `take` raises.
+        """
 
     async def aclose(self) -> None:
         """Let go: the connection is kept if the body was read whole, and closed at once if not."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from router.apis.api import Api
 from router.apis.asked import Asked
 from router.apis.place import answered, headers, query
-from router.attempt import CallerGone
 from router.authorise import Identity
 from router.budgets.estimate import Estimate
 from router.budgets.meter import Meter
@@ -18,6 +17,7 @@ from router.options import Deadlines
 from router.redaction.redactor import Redactor
 from router.refusal import Refusal
 from router.reply import Reply
+from router.sink import CallerGone
 from router.usage import NOTHING, Charge
 from router.watch import Watch
 from router.wire import Answer, Fault, Request, Wire, WireError

@@ -1,7 +1,7 @@
 """The router's HTTP client: what a call to a provider needs and no more, for it is most of what a call costs."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from router.http.connection import Connection, Stale
 from router.http.dial import Dialler
@@ -116,6 +116,9 @@ class _Answer:
 
     async def read(self) -> bytes:
         return await self._connection.read(self._exchange)
+
+    async def flow(self, take: Callable[[bytes], bool]) -> None:
+        await self._connection.flow(self._exchange, take)
 
     async def aclose(self) -> None:
         if self._open:  # it never waits, so that nothing can cancel it halfway

@@ -31,6 +31,8 @@ class Connection(asyncio.Protocol):
         self._taken = True  # whether the kernel has all of the request
         self._stuck: asyncio.TimerHandle | None = None
         self._paused = False
+        self._take: Callable[[bytes], bool] | None = None
+        self._untaken: Exception | None = None
         self.closed = False
         self.born = self._loop.time()
         self.used = False  # whether it answered before
@@ -61,7 +63,8 @@ class Connection(asyncio.Protocol):
         if exchange.unread > HIGH_BYTES and not self._paused and self._transport and not self.closed:
             self._paused = True
             self._transport.pause_reading()
-        self._wake()
+        if self._take is None or not exchange.unread or not self._taken_on(self._take, exchange):
+            self._wake()
 
     def eof_received(self) -> None:
         """Take note that nothing more comes; the transport closes itself."""
@@ -119,11 +122,26 @@ class Connection(asyncio.Protocol):
             if self.closed or exchange is not self._exchange:
                 raise WireError(Fault.BROKEN, "it was hung up on")
             await self._wait()
-        data = exchange.take()
-        if self._paused and self._transport and not self.closed:
-            self._paused = False
-            self._transport.resume_reading()
-        return data
+        return self._unread(exchange)
+
+    async def flow(self, exchange: Exchange, take: Callable[[bytes], bool]) -> None:
+        """Give what comes of the body to `take` as it comes, until that says False or nothing more comes.
+
+        Raises what `take` raises.
+        """
+        while exchange.unread:
+            if not take(self._unread(exchange)):
+                return
+        if exchange.ended or self._fault or self.closed or exchange is not self._exchange:
+            return
+        self._take = take
+        try:
+            await self._wait()
+        finally:
+            self._take = None
+            untaken, self._untaken = self._untaken, None
+        if untaken is not None:
+            raise untaken
 
     def done(self) -> bool:
         """End a question; says whether the connection can be kept for the next one."""
@@ -149,6 +167,24 @@ class Connection(asyncio.Protocol):
         """Hang up at once."""
         if self._transport:
             self._transport.abort()
+
+    def _unread(self, exchange: Exchange) -> bytes:
+        """Give what came, and let more come."""
+        data = exchange.take()
+        if self._paused and self._transport and not self.closed:
+            self._paused = False
+            self._transport.resume_reading()
+        return data
+
+    def _taken_on(self, take: Callable[[bytes], bool], exchange: Exchange) -> bool:
+        """Have what came taken; says whether more is wanted, and may come."""
+        try:
+            wanted = take(self._unread(exchange))
+        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+            self._untaken, wanted = error, False
+        if not wanted:
+            self._take = None
+        return wanted and not exchange.ended
 
     def _send(self, transport: asyncio.Transport, data: bytes, *, bodiless: bool) -> Exchange:
         exchange = self._exchange = Exchange(bodiless=bodiless)

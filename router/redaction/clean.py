@@ -7,7 +7,7 @@ from router.ask import LARGE_BYTES
 from router.redaction.redactor import Redactor
 
 if TYPE_CHECKING:
-    from router.attempt import Sink
+    from router.sink import Sink
 
 
 class Clean:
@@ -32,6 +32,16 @@ class Clean:
         self.started = True
         if ready := self._events.feed(piece):
             await self._sink.send(ready)
+
+    @property
+    def room(self) -> bool:
+        """Whether `put` may be called."""
+        return self._sink.room
+
+    def put(self, piece: bytes) -> None:
+        """Go on at once."""
+        if ready := self._events.feed(piece):
+            self._sink.put(ready)
 
     async def end(self, piece: bytes) -> None:
         """Send a stream's last events, those that waited before them."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from router.ask import CHAT, EMBEDDINGS, Ask
-from router.attempt import Attempt, Bounds, Sink
+from router.attempt import Attempt, Bounds
 from router.authorise import Identity
 from router.budgets.estimate import bound
 from router.budgets.meter import Meter
@@ -22,6 +22,7 @@ from router.routes.lane import Lane
 from router.routes.lineup import Lineup, Stop
 from router.routes.miss import Miss, merged, passes
 from router.routes.standing import described
+from router.sink import Sink
 from router.wire import Wire
 from signet.kit.names import uuid7
 

@@ -22,6 +22,7 @@ class Whole:
     """Keeps an answer that is no stream."""
 
     started = False
+    room = False
     body = b""
     usage: Usage | None = None
 
@@ -35,6 +36,10 @@ class Whole:
         raise RuntimeError("a stream where none was asked for")
 
     end = send
+
+    def put(self, piece: bytes) -> None:
+        """Never: as above."""
+        raise RuntimeError("a stream where none was asked for")
 
 
 class Stream:
@@ -58,13 +63,22 @@ class Stream:
 
     async def send(self, piece: bytes) -> None:
         """Take events; returns when there is room for more."""
-        await self.end(piece)
-        while self._bytes > _MOST_BYTES:
+        self.put(piece)
+        while not self.room:
             self._room.clear()
             await self._room.wait()
 
+    @property
+    def room(self) -> bool:
+        """Whether its reader is not too far behind."""
+        return self._bytes <= _MOST_BYTES
+
     async def end(self, piece: bytes) -> None:
         """Take the last ones."""
+        self.put(piece)
+
+    def put(self, piece: bytes) -> None:
+        """Take events at once."""
         self.started = True
         for event in self._cutter.feed(piece):
             self._take(event)
