@@ -1,7 +1,7 @@
 """Whatever a server answers when it is asked about itself, it is read without a fault, and nonsense is unknown."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +53,11 @@ class Said:
     async def read(self) -> bytes:
         start, self.at = self.at, self.at + (1 << 20)
         return self.body[start : self.at]
+
+    async def flow(self, take: Callable[[bytes], bool]) -> None:
+        while piece := await self.read():
+            if not take(piece):
+                return
 
     async def aclose(self) -> None:
         """Nothing is held."""
