@@ -44,9 +44,7 @@ async def listening(app: Any, *, unix: Path, port: int, connections: int, grace_
 
     On leaving, calls that run have `grace_seconds`. Raises StartError for an occupied port.
     """
-    sockets = [_unix(unix)]
-    if port:
-        sockets.append(_loopback(port))
+    sockets = [*([_loopback(port)] if port else []), _unix(unix)]
     config = uvicorn.Config(
         app, http=JoinedProtocol, ws="none", lifespan="off", loop="none", log_config=None, log_level="critical",
         access_log=False, proxy_headers=False, server_header=False, date_header=False, limit_concurrency=connections,

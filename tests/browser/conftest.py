@@ -13,7 +13,8 @@ from signet.kit.home import Home
 from tests.fakes import web_control
 from tests.fakes.control import furnished
 from tests.fakes.web_control import Fleet
-from web.main import bind, serve
+from tests.harness.ports import free_port
+from web.main import serve
 from web.options import WebOptions
 
 CHROMIUM = "/usr/bin/chromium"
@@ -27,12 +28,6 @@ ARGUMENTS = [
 ]
 PATIENCE_MILLISECONDS = 30_000
 expect.set_options(timeout=PATIENCE_MILLISECONDS)
-
-
-def free_port() -> int:
-    with bind(WebOptions(port=0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @dataclass

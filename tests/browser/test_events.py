@@ -13,10 +13,11 @@ import pytest
 
 import web.events
 from signet.kit.home import Home
-from tests.browser.conftest import Served, free_port
+from tests.browser.conftest import Served
 from tests.fakes import web_control
 from tests.fakes.control import furnished, text
 from tests.fakes.web_control import Fleet, Gate
+from tests.harness.ports import free_port
 from web.options import WebOptions
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.browser.conftest import free_port
 from tests.harness.fleet import short_folder
+from tests.harness.ports import free_port
 from tests.harness.process import Process
 from web.main import bind
 from web.options import WebOptions

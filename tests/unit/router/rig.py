@@ -1,7 +1,6 @@
 """A whole router in this process, on real sockets, beside a served fake of control's TokenService."""
 
 import json
-import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ from signet.kit.home import Home
 from tests.fakes import tokens as fake_tokens
 from tests.fakes.provider import FakeProvider
 from tests.fakes.tokens import FakeTokens
+from tests.harness.ports import free_port as free_port  # noqa: PLC0414 - for those who use the rig
 
 OPERATOR = "sgt_operator-token-of-the-tests"
 VIEWER = "sgt_viewer-token-of-the-tests"
@@ -82,14 +82,6 @@ def said_usage(text: str) -> Any:
     last = events(text)[-1]
     assert last.startswith(": signet-usage "), last
     return json.loads(last.removeprefix(": signet-usage "))
-
-
-def free_port() -> int:
-    """Give a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @asynccontextmanager
